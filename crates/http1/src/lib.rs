@@ -1,0 +1,1 @@
+//! repono-http1

@@ -1,0 +1,1 @@
+//! repono-conformance
