@@ -1,1 +1,33 @@
-//! repono-wire
+//! Requests and replies of the native interface, as pure functions: a parsed
+//! head in, a decision or bytes out. No I/O, no clock, no policy.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`native`] | what a request asks for, with every name decoded once |
+//! | [`conditions`] | `If-…` headers and whether a `Range` counts |
+//! | [`metadata`] | user metadata and the headers that are kept with an object |
+//! | [`content_type`] | the media type of an upload |
+//! | [`put`] | uploads and metadata updates, checked before the body is read |
+//! | [`unserved`] | requests for features that would otherwise be ignored silently |
+//! | [`listing`] | listing queries, and listings as text and JSON |
+//! | [`reply`] | the header fields of every reply |
+//! | [`byteranges`] | the body of a reply with several ranges |
+//! | [`error_body`] | the body of a refusal |
+//! | [`refusals`] | every refusal of the native interface |
+//! | [`info`] | the limits that `/info` announces |
+//! | [`percent`] | percent-encoding, decoded once and strictly |
+
+pub mod byteranges;
+pub mod conditions;
+pub mod content_type;
+pub mod error_body;
+pub mod info;
+pub mod listing;
+pub mod metadata;
+pub mod native;
+pub mod percent;
+pub mod put;
+pub mod refusals;
+pub mod reply;
+mod scratch;
+pub mod unserved;
