@@ -1,0 +1,87 @@
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{SocketOptions, TcpState, connect, prepare_accepted, reset, tcp_info};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bind");
+    let address = listener.local_addr().expect("bound");
+    let (client, server) = tokio::join!(connect(address, &SocketOptions::CLIENT, LIMIT), listener.accept());
+    (client.expect("connect"), server.expect("accept").0)
+}
+
+pub(crate) fn assert_options(socket: &impl AsFd, options: &SocketOptions) {
+    let socket = SockRef::from(socket);
+    assert!(socket.tcp_nodelay().expect("nodelay"));
+    assert!(socket.keepalive().expect("keepalive"));
+    assert_eq!(socket.tcp_keepalive_time().expect("idle"), options.keepalive.idle);
+    assert_eq!(socket.tcp_keepalive_interval().expect("interval"), options.keepalive.interval);
+    assert_eq!(socket.tcp_keepalive_retries().expect("count"), options.keepalive.count);
+    assert_eq!(socket.tcp_user_timeout().expect("user timeout"), Some(options.user_timeout));
+}
+
+#[tokio::test]
+async fn both_ends_carry_their_options() {
+    let (client, server) = pair().await;
+    assert_options(&client, &SocketOptions::CLIENT);
+    prepare_accepted(&server, &SocketOptions::SERVER).expect("set");
+    assert_options(&server, &SocketOptions::SERVER);
+}
+
+#[tokio::test]
+async fn tcp_info_counts_what_was_acknowledged() {
+    let (mut client, mut server) = pair().await;
+    client.write_all(b"hello").await.expect("write");
+    server.read_exact(&mut [0; 5]).await.expect("read");
+    server.write_all(b"answer").await.expect("write");
+    client.read_exact(&mut [0; 6]).await.expect("read");
+    let info = tcp_info(&client).expect("a TCP socket");
+    assert_eq!(info.state, TcpState::Established);
+    assert_eq!(info.bytes_received, Some(6));
+    // The reply carried the acknowledgement; the SYN counts as one byte.
+    assert!(info.bytes_acked.is_some_and(|bytes| (5..=6).contains(&bytes)), "{info:?}");
+    assert!(info.snd_wnd.is_some_and(|window| window > 0));
+    assert!(!info.peer_is_gone());
+}
+
+#[tokio::test]
+async fn tcp_info_of_another_descriptor_is_an_error() {
+    let file = tempfile::tempfile().expect("file");
+    assert!(tcp_info(&file).is_err());
+}
+
+#[tokio::test]
+async fn reset_reaches_the_peer_as_rst() {
+    let (client, mut server) = pair().await;
+    reset(client);
+    let error = server.read(&mut [0; 1]).await.expect_err("not a FIN");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_refused_connect_fails_at_once() {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bind").local_addr().expect("bound");
+    let error = connect(free, &SocketOptions::SERVER, LIMIT).await.expect_err("nobody listens");
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unanswered_connect_ends_at_the_limit() {
+    // A listener whose queue is full drops the handshake: the kernel then answers
+    // nothing, as a vanished host does.
+    let listener = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("socket");
+    listener.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("bind");
+    listener.listen(0).expect("listen");
+    let address = listener.local_addr().expect("bound").as_socket().expect("inet");
+    let _filling = std::net::TcpStream::connect(address).expect("the queue holds one");
+    let error = connect(address, &SocketOptions::SERVER, LIMIT).await.expect_err("the queue is full");
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+}
