@@ -1,1 +1,26 @@
-//! repono-head
+//! A head: the stateless HTTPS front of the store.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`] | what a head is told |
+//! | [`server`] | a head as a whole: start, threads, end |
+//! | `connection` | the life of one connection, from the PROXY header to the staged close |
+//! | `exchange` | one request and its reply |
+//! | `caller` | who asks, and the permit to act |
+//! | `directory` | users, policies, keys and revocations, kept current |
+//! | `shard` | what one thread owns |
+//! | `fault` | what goes over the wire when something does not hold |
+//! | `limits` | the clocks and bounds, each with its reason |
+
+mod caller;
+pub mod config;
+mod connection;
+mod directory;
+mod exchange;
+mod fault;
+mod limits;
+pub mod server;
+mod shard;
+
+pub use config::Config;
+pub use server::{HeadError, run};

@@ -1,0 +1,88 @@
+//! How a connection ends: one value decides what is recorded and what is done.
+
+use repono_journal::{ClosedBy, Manner, TcpSummary};
+use repono_net::close;
+use repono_net::socket::{reset, tcp_info};
+use repono_net::tls::HandshakeError;
+use tokio::net::TcpStream;
+
+use super::io::Io;
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The client closed it in order.
+    ClientClosed,
+    /// The transport failed under us.
+    Failed,
+    /// Our idle clock ran out.
+    Idle,
+    /// The last reply said `Connection: close`.
+    Announced,
+    /// The last reply said so because this head drains, or it was quiet while it did.
+    Drained,
+    /// A clock within a request ran out and was answered.
+    TooSlow,
+    /// A reply could not be completed: only RST says so.
+    Torn,
+}
+
+impl Ending {
+    pub(crate) const fn closed_by(self) -> ClosedBy {
+        match self {
+            Self::ClientClosed => ClosedBy::Client,
+            Self::Failed => ClosedBy::Unknown,
+            Self::Idle | Self::Announced | Self::Drained | Self::TooSlow | Self::Torn => ClosedBy::Us,
+        }
+    }
+
+    pub(crate) const fn manner(self) -> Manner {
+        match self {
+            Self::ClientClosed | Self::Announced => Manner::FinCloseNotify,
+            Self::Failed => Manner::Error,
+            Self::Idle => Manner::IdleExpiry,
+            Self::Drained => Manner::Drain,
+            Self::TooSlow => Manner::Timeout,
+            Self::Torn => Manner::Rst,
+        }
+    }
+}
+
+/// The ending of a connection whose handshake did not finish.
+pub(super) fn failed_handshake(error: &HandshakeError) -> Ending {
+    match error {
+        HandshakeError::Timeout => Ending::TooSlow,
+        HandshakeError::Failed(_) => Ending::Failed,
+    }
+}
+
+/// Does to the socket what the ending says: close_notify and FIN, then the wait
+/// for the peer's FIN, so that no RST can erase the last reply; or RST.
+pub(super) async fn carry_out(ending: Ending, io: Io) {
+    match ending {
+        Ending::Torn => reset(io.tcp()),
+        Ending::ClientClosed
+        | Ending::Failed
+        | Ending::Idle
+        | Ending::Announced
+        | Ending::Drained
+        | Ending::TooSlow => {
+            // The peer may be gone already; then there is nobody to tell.
+            let _ = close::staged(io.into_stream(), close::Limits::DEFAULT).await;
+        }
+    }
+}
+
+pub(super) fn tcp_summary(tcp: &TcpStream) -> Option<TcpSummary> {
+    let info = tcp_info(tcp).ok()?;
+    Some(TcpSummary {
+        rtt_us: info.rtt_us,
+        rttvar_us: info.rttvar_us,
+        retransmits: u32::from(info.retransmits),
+        total_retrans: info.total_retrans,
+        unacked: info.unacked,
+        backoff: u32::from(info.backoff),
+        last_ack_recv_ms: info.last_ack_recv_ms,
+        last_data_recv_ms: info.last_data_recv_ms,
+    })
+}

@@ -1,0 +1,116 @@
+//! The bytes of one TLS connection: a read buffer, and writes that notice a peer
+//! which takes nothing.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+use tokio_rustls::server::TlsStream;
+
+use crate::limits::{BODY_BYTES_PER_S_MIN, READ_BYTES, SEND_STALL_MAX};
+
+/// One connection after its TLS handshake.
+pub(crate) struct Io {
+    stream: TlsStream<TcpStream>,
+    input: Vec<u8>,
+    start: usize,
+    /// Bytes of HTTP received.
+    pub(crate) received: u64,
+    /// Bytes of HTTP sent.
+    pub(crate) sent: u64,
+}
+
+/// Why reading or writing ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IoEnd {
+    /// The peer closed its direction.
+    #[error("the peer closed the connection")]
+    Eof,
+    /// The clock that was set for this wait ran out.
+    #[error("the time for this wait is over")]
+    Deadline,
+    /// The transport failed: a reset, or TLS that makes no sense.
+    #[error("the connection failed")]
+    Failed(#[source] io::Error),
+}
+
+impl From<io::Error> for IoEnd {
+    fn from(error: io::Error) -> Self {
+        // A peer that leaves without close_notify ends the stream this way.
+        if error.kind() == io::ErrorKind::UnexpectedEof { Self::Eof } else { Self::Failed(error) }
+    }
+}
+
+impl Io {
+    pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
+        Self { stream, input: Vec::new(), start: 0, received: 0, sent: 0 }
+    }
+
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        self.stream.get_ref().0
+    }
+
+    pub(crate) fn into_stream(self) -> TlsStream<TcpStream> {
+        self.stream
+    }
+
+    /// What was received and not consumed yet.
+    pub(crate) fn buffered(&self) -> &[u8] {
+        self.input.get(self.start..).unwrap_or_default()
+    }
+
+    pub(crate) fn consume(&mut self, bytes: usize) {
+        self.start = (self.start + bytes).min(self.input.len());
+        if self.start == self.input.len() {
+            self.input.clear();
+            self.start = 0;
+        }
+    }
+
+    /// Receives more, into a buffer with at least `room` bytes free.
+    ///
+    /// *Cancel safety*: nothing is lost when the future is dropped.
+    pub(crate) async fn fill(&mut self, room: usize, deadline: Instant) -> Result<usize, IoEnd> {
+        if self.start > 0 {
+            self.input.drain(..self.start);
+            self.start = 0;
+        }
+        self.input.reserve(room.max(READ_BYTES));
+        let read = self.stream.read_buf(&mut self.input);
+        let n = timeout_at(deadline, read).await.map_err(|_| IoEnd::Deadline)??;
+        if n == 0 {
+            return Err(IoEnd::Eof);
+        }
+        self.received += n as u64;
+        Ok(n)
+    }
+
+    /// Sends all of `bytes` and waits until the kernel has them.
+    ///
+    /// *Errors*: [`IoEnd::Deadline`] when the peer takes nothing for
+    /// [`SEND_STALL_MAX`], or less than [`BODY_BYTES_PER_S_MIN`] after that grace.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), IoEnd> {
+        let begun = Instant::now();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let write = self.stream.write(rest);
+            let n =
+                timeout_at(Instant::now() + SEND_STALL_MAX, write).await.map_err(|_| IoEnd::Deadline)??;
+            if n == 0 {
+                return Err(IoEnd::Failed(io::ErrorKind::WriteZero.into()));
+            }
+            rest = rest.get(n..).unwrap_or_default();
+            let floor = Duration::from_secs((bytes.len() - rest.len()) as u64 / BODY_BYTES_PER_S_MIN);
+            if !rest.is_empty() && begun.elapsed() > SEND_STALL_MAX + floor {
+                return Err(IoEnd::Deadline);
+            }
+        }
+        timeout_at(Instant::now() + SEND_STALL_MAX, self.stream.flush())
+            .await
+            .map_err(|_| IoEnd::Deadline)??;
+        self.sent += bytes.len() as u64;
+        Ok(())
+    }
+}

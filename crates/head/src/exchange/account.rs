@@ -1,0 +1,75 @@
+//! Requests about an account: its containers.
+
+use repono_core::name::AccountName;
+use repono_core::request::Method;
+use repono_journal::Stamp;
+use repono_policy::{Action, Permit, Resource};
+use repono_store::model::{Account, ContainerItem};
+use repono_wire::listing::{self, Entry, ListQuery};
+use repono_wire::refusals::NOT_FOUND;
+use repono_wire::reply::{self, AccountHeaders, ListingBody};
+use repono_wire::unserved::refuse_unserved_query;
+
+use super::container::page;
+use super::{Exchange, Stop};
+use crate::caller::Caller;
+
+/// Answers GET or HEAD of an account.
+pub(super) async fn handle(
+    exchange: &mut Exchange<'_>,
+    caller: &Caller,
+    account: &AccountName,
+) -> Result<(), Stop> {
+    refuse_unserved_query(exchange.head)?;
+    let query = match exchange.head.method() {
+        Method::Get => Some(ListQuery::from_head(exchange.head)?),
+        _without_a_listing => None,
+    };
+    let resource = Resource::Account { account };
+    let permit = exchange.authorize(caller, Action::ListAllMyBuckets, resource, query.as_ref())?;
+    let began = Stamp::mono_now();
+    let found = look_up(exchange, &permit, query.as_ref()).await;
+    exchange.store_took(began);
+    let (account, items) = found?;
+    let mut body = Vec::new();
+    let kind = match &query {
+        None => ListingBody::Head,
+        Some(query) => {
+            listing::render(&mut body, query.format, items.iter().map(entry));
+            ListingBody::Listing { format: query.format, bytes: body.len() as u64 }
+        }
+    };
+    let headers = AccountHeaders {
+        container_count: account.container_count,
+        object_count: account.object_count,
+        bytes_used: account.bytes_used,
+        metadata: &account.metadata,
+    };
+    exchange
+        .send_document(kind.status(), &body, |sink, common| reply::account(sink, common, &headers, kind))
+        .await
+}
+
+async fn look_up(
+    exchange: &Exchange<'_>,
+    permit: &Permit,
+    query: Option<&ListQuery>,
+) -> Result<(Account, Vec<ContainerItem>), Stop> {
+    let name = permit.account().as_str();
+    let mut reader = exchange.shard.reader().await;
+    let account = reader.account(name).await?.ok_or(NOT_FOUND)?;
+    let items = match query {
+        None => Vec::new(),
+        Some(query) => reader.list_containers(name, &page(query)).await?.ok_or(NOT_FOUND)?,
+    };
+    Ok((account, items))
+}
+
+fn entry(item: &ContainerItem) -> Entry<'_> {
+    match item {
+        ContainerItem::Container { name, created, object_count, bytes_used } => {
+            Entry::Container { name, count: *object_count, bytes: *bytes_used, timestamp: *created }
+        }
+        ContainerItem::Prefix(name) => Entry::Subdir { name },
+    }
+}

@@ -1,0 +1,189 @@
+//! Handing out an object: conditions, ranges, and the bytes.
+
+use std::ops::Range;
+
+use bytes::BytesMut;
+use repono_core::range::Resolved;
+use repono_core::request::Method;
+use repono_journal::Stamp;
+use repono_store::blob::{BlobReader, CachedRead};
+use repono_store::error::StoreError;
+use repono_store::model::Object;
+use repono_store::store::{Body, OpenObject};
+use repono_wire::byteranges::Parts;
+use repono_wire::conditions::{Conditions, Current, Verdict};
+use repono_wire::refusals::{PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE};
+use repono_wire::reply::{self, Access, ObjectHeaders, Selection};
+
+use super::{Detail, Exchange, Stop};
+use crate::limits::BLOB_STEP_BYTES;
+
+/// The answer to a read of an object that is not there, where its conditions
+/// make it another one than 404.
+pub(super) fn absent(exchange: &Exchange<'_>) -> Option<Stop> {
+    match Conditions::from_head(exchange.head).evaluate(exchange.head.method(), None) {
+        Verdict::PreconditionFailed => Some(PRECONDITION_FAILED.into()),
+        Verdict::Proceed | Verdict::NotModified => None,
+    }
+}
+
+/// Answers GET or HEAD with this object.
+pub(super) async fn serve(
+    exchange: &mut Exchange<'_>,
+    found: OpenObject,
+    access: &Access<'_>,
+) -> Result<(), Stop> {
+    let OpenObject { object, body } = found;
+    let current = Current { etag: object.etag, last_modified_s: object.timestamp.last_modified_seconds() };
+    let conditions = Conditions::from_head(exchange.head);
+    match conditions.evaluate(exchange.head.method(), Some(&current)) {
+        Verdict::Proceed => {}
+        Verdict::PreconditionFailed => return Err(PRECONDITION_FAILED.into()),
+        Verdict::NotModified => {
+            return exchange
+                .send_fields(304, |sink, common| reply::not_modified(sink, common, &headers(&object), access))
+                .await;
+        }
+    }
+    let resolved = conditions.range(exchange.head, &current).map(|set| set.resolve(object.size));
+    match resolved {
+        None | Some(Resolved::Whole) => whole(exchange, &object, body, access).await,
+        Some(Resolved::Unsatisfiable) => Err(Stop::Refused(RANGE_NOT_SATISFIABLE, Detail::Size(object.size))),
+        Some(Resolved::Parts(ranges)) => match ranges.as_slice() {
+            [range] => {
+                let mut out = begin(exchange, &object, &Selection::Part(range), access).await;
+                send_range(exchange, body, &mut out, range.clone()).await?;
+                exchange.send(out).await
+            }
+            ranges => parts(exchange, &object, body, access, ranges).await,
+        },
+    }
+}
+
+fn headers(object: &Object) -> ObjectHeaders<'_> {
+    ObjectHeaders {
+        timestamp: object.timestamp,
+        etag: object.etag,
+        size: object.size,
+        content_type: &object.content_type,
+        metadata: &object.metadata,
+    }
+}
+
+async fn begin(
+    exchange: &mut Exchange<'_>,
+    object: &Object,
+    selection: &Selection<'_>,
+    access: &Access<'_>,
+) -> BytesMut {
+    exchange.settle_body().await;
+    let mut out = exchange.shard.take_buffer();
+    exchange.write_head(&mut out, selection.status(), |sink, common| {
+        reply::object(sink, common, &headers(object), selection, access);
+    });
+    out
+}
+
+async fn whole(
+    exchange: &mut Exchange<'_>,
+    object: &Object,
+    body: Body,
+    access: &Access<'_>,
+) -> Result<(), Stop> {
+    let mut out = begin(exchange, object, &Selection::Whole, access).await;
+    if exchange.head.method() != Method::Head {
+        send_range(exchange, body, &mut out, 0..object.size).await?;
+    }
+    exchange.send(out).await
+}
+
+async fn parts(
+    exchange: &mut Exchange<'_>,
+    object: &Object,
+    mut body: Body,
+    access: &Access<'_>,
+    ranges: &[Range<u64>],
+) -> Result<(), Stop> {
+    let boundary = exchange.shard.boundary();
+    let parts = Parts { boundary: &boundary, content_type: &object.content_type, size: object.size, ranges };
+    let selection = Selection::Parts { boundary: &boundary, body_bytes: parts.body_bytes() };
+    let mut out = begin(exchange, object, &selection, access).await;
+    let mut frame = Vec::new();
+    for range in ranges {
+        parts.part_head(range, &mut frame);
+        out.extend_from_slice(&frame);
+        frame.clear();
+        body = send_range(exchange, body, &mut out, range.clone()).await?;
+        Parts::part_end(&mut frame);
+    }
+    parts.finish(&mut frame);
+    out.extend_from_slice(&frame);
+    exchange.send(out).await
+}
+
+/// Appends a range to `out`, sending what stands there whenever a step is full;
+/// the last step is left to the caller, so that what follows goes along with it.
+async fn send_range(
+    exchange: &mut Exchange<'_>,
+    body: Body,
+    out: &mut BytesMut,
+    range: Range<u64>,
+) -> Result<Body, Stop> {
+    exchange.record.bytes_out += range.end - range.start;
+    match body {
+        Body::Inline(bytes) => {
+            let bounds = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
+            let slice = bounds.and_then(|(start, end)| bytes.get(start..end));
+            out.extend_from_slice(slice.ok_or(Stop::Broken("CorruptObject"))?);
+            Ok(Body::Inline(bytes))
+        }
+        Body::Blob(mut reader) => {
+            let mut at = range.start;
+            while at < range.end {
+                if out.len() >= BLOB_STEP_BYTES {
+                    flush(exchange, out).await?;
+                }
+                at += step(exchange, &mut *reader, at, range.end, out).await?;
+            }
+            Ok(Body::Blob(reader))
+        }
+    }
+}
+
+/// Reads the next verified bytes of a blob; gives how many.
+async fn step(
+    exchange: &mut Exchange<'_>,
+    reader: &mut dyn BlobReader,
+    at: u64,
+    end: u64,
+    out: &mut BytesMut,
+) -> Result<u64, Stop> {
+    let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(BLOB_STEP_BYTES);
+    let began = Stamp::mono_now();
+    let read = match reader.try_read_cached(at, want, out) {
+        Ok(CachedRead::Read(n)) => Ok(n),
+        Ok(CachedRead::WouldBlock) => reader.read_at(at, want, out).await,
+        Err(error) => Err(error),
+    };
+    exchange.store_took(began);
+    match read {
+        Ok(0) => Err(torn(&StoreError::Missing)),
+        Ok(n) => Ok(n as u64),
+        Err(error) => Err(torn(&error)),
+    }
+}
+
+/// A reply that has begun and cannot be completed: bytes that do not match their
+/// checksum are never sent, and a short body never looks whole.
+fn torn(error: &StoreError) -> Stop {
+    tracing::error!(error = error as &dyn std::error::Error, "a reply was cut short");
+    Stop::Broken("StoreFailed")
+}
+
+async fn flush(exchange: &mut Exchange<'_>, out: &mut BytesMut) -> Result<(), Stop> {
+    let began = Stamp::mono_now();
+    exchange.io.send(out).await?;
+    exchange.record.phases_ns.receive += Stamp::mono_now().saturating_sub(began);
+    out.clear();
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! PUT of an object.
+
+use repono_journal::Stamp;
+use repono_policy::Permit;
+use repono_store::model::Precondition as Stored;
+use repono_store::upload::{CommitRequest, Upload};
+use repono_wire::content_type::content_type;
+use repono_wire::put::{BYTES_MAX, Precondition, PutRequest};
+use repono_wire::refusals::{ENTITY_TOO_LARGE, NO_SUCH_CONTAINER};
+use repono_wire::reply;
+
+use super::object::names;
+use super::{Exchange, Stop};
+
+/// Receives an object: everything that can be refused is refused before the body
+/// is asked for, and the answer follows the commit.
+pub(super) async fn put(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<(), Stop> {
+    let (account, container, key) = names(permit)?;
+    let request = PutRequest::from_head(exchange.head, exchange.body.hint())?;
+    let content_type = content_type(exchange.head, key)?;
+    let known = {
+        let mut reader = exchange.shard.reader().await;
+        reader.container(account.as_str(), container.as_str()).await?.is_some()
+    };
+    if !known {
+        return Err(NO_SUCH_CONTAINER.into());
+    }
+    let mut upload = exchange.shard.common.store.begin_upload(request.length)?;
+    exchange.send_continue().await?;
+    receive(exchange, &mut upload).await?;
+    let began = Stamp::mono_now();
+    let committed = upload
+        .finish(CommitRequest {
+            account: account.clone(),
+            container: container.clone(),
+            key: key.clone(),
+            content_type,
+            metadata: request.metadata,
+            expected_etag: request.expected_etag,
+            expected_len: request.length,
+            precondition: match request.precondition {
+                Precondition::None => Stored::None,
+                Precondition::Absent => Stored::IfNoneMatchAny,
+                Precondition::Matches(tag) => Stored::IfMatch(vec![tag]),
+            },
+        })
+        .await;
+    exchange.store_took(began);
+    let committed = committed?;
+    exchange
+        .send_fields(201, |sink, common| {
+            reply::object_created(sink, common, committed.etag, committed.timestamp);
+        })
+        .await
+}
+
+async fn receive(exchange: &mut Exchange<'_>, upload: &mut Upload) -> Result<(), Stop> {
+    while let Some(piece) = exchange.body.next(exchange.io).await? {
+        exchange.record.bytes_in = exchange.body.bytes;
+        if exchange.body.bytes > BYTES_MAX {
+            return Err(ENTITY_TOO_LARGE.into());
+        }
+        upload.feed(piece).await?;
+    }
+    exchange.record.phases_ns.send = Stamp::mono_now().saturating_sub(exchange.record.started.mono_ns);
+    Ok(())
+}

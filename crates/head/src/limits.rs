@@ -1,0 +1,50 @@
+//! The clocks and bounds of a connection, each with its reason.
+
+use std::time::Duration;
+
+/// TLS handshake, from accept to finished: a client that needs longer is stuck or
+/// holds the slot on purpose.
+pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// The PROXY header comes in the first packet of a connection from the balancer.
+pub(crate) const PROXY_HEADER_MAX: Duration = Duration::from_secs(2);
+/// Until the first authenticated request: a stranger may not hold a slot for long.
+pub(crate) const STRANGER_IDLE_MAX: Duration = Duration::from_secs(15);
+/// Between requests. Longer than every client and balancer keeps an idle
+/// connection, so that the close is never ours and never races a request.
+pub(crate) const IDLE_MAX: Duration = Duration::from_secs(650);
+/// What `Keep-Alive` advertises, in seconds: shorter than any silent middlebox.
+pub(crate) const KEEP_ALIVE_ADVERTISED_S: u64 = 55;
+/// A request head, from its first byte to its last.
+pub(crate) const HEAD_MAX: Duration = Duration::from_secs(10);
+/// A body that brings nothing for this long is given up.
+pub(crate) const BODY_SILENCE_MAX: Duration = Duration::from_secs(30);
+/// A body, in either direction, must average this over [`RATE_WINDOW`].
+pub(crate) const BODY_BYTES_PER_S_MIN: u64 = 1024;
+/// The window of [`BODY_BYTES_PER_S_MIN`], and its grace at the beginning.
+pub(crate) const RATE_WINDOW: Duration = Duration::from_secs(30);
+/// A reply of which the peer takes nothing for this long is given up by RST.
+pub(crate) const SEND_STALL_MAX: Duration = Duration::from_secs(60);
+/// The rest of a request body that is read and thrown away to keep the connection
+/// after an early refusal; more than this costs more than a handshake.
+pub(crate) const DRAIN_BYTES_MAX: u64 = 64 * 1024;
+/// How long that, and the wait for the peer's FIN, may take.
+pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(2);
+/// First size of the read buffer: a request head with a ticket is about 1 KiB.
+pub(crate) const READ_BYTES: usize = 8 * 1024;
+/// Size of the read buffer while a body comes in.
+pub(crate) const BODY_READ_BYTES: usize = 64 * 1024;
+/// Bytes of a blob read, checked and sent at a time.
+pub(crate) const BLOB_STEP_BYTES: usize = 256 * 1024;
+/// Verified tickets that a thread remembers, about 1 KiB each.
+pub(crate) const TICKETS_REMEMBERED: usize = 8192;
+/// How often a head asks whether users, policies, keys or revocations changed:
+/// well within the promised 2 s.
+pub(crate) const DIRECTORY_POLL: Duration = Duration::from_millis(250);
+/// With a directory not confirmed for this long, writes are refused.
+pub(crate) const DIRECTORY_STALE_WRITES: Duration = Duration::from_secs(60);
+/// With a directory not confirmed for this long, everything is refused.
+pub(crate) const DIRECTORY_STALE_READS: Duration = Duration::from_secs(600);
+/// Time that a draining head gives connections after SIGTERM.
+pub(crate) const DRAIN_CONNECTIONS_MAX: Duration = Duration::from_secs(30);
+/// A draining head ends connections that were quiet this long.
+pub(crate) const DRAIN_QUIET: Duration = Duration::from_secs(60);

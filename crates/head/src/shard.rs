@@ -1,0 +1,139 @@
+//! What one serving thread owns: nothing in here is shared or locked, so a
+//! request touches no other thread on its way.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use repono_core::id::{ConnectionId, TransId};
+use repono_core::time::{Timestamp, http_date};
+use repono_journal::Recorder;
+use repono_net::drain::DrainSignal;
+use repono_net::proxy_v2::ProxyKey;
+use repono_store::meta::MetaReader;
+use repono_store::store::Store;
+use repono_ticket::Memory;
+
+use crate::directory::{Directory, DirectoryFeed};
+use crate::limits::TICKETS_REMEMBERED;
+
+/// Facts and services that every thread of a head shares.
+pub(crate) struct Common {
+    pub(crate) name: Box<str>,
+    pub(crate) store: Store,
+    pub(crate) directory: Arc<DirectoryFeed>,
+    pub(crate) proxy_key: ProxyKey,
+    pub(crate) tls: Arc<rustls::ServerConfig>,
+}
+
+/// One thread's part of a head.
+pub(crate) struct Shard {
+    pub(crate) common: Arc<Common>,
+    pub(crate) tickets: RefCell<Memory>,
+    pub(crate) recorder: RefCell<Recorder>,
+    pub(crate) drain: DrainSignal,
+    reader: tokio::sync::Mutex<Box<dyn MetaReader>>,
+    random: RefCell<SmallRng>,
+    date: RefCell<DateCache>,
+    buffers: RefCell<Vec<BytesMut>>,
+    text: Cell<Vec<u8>>,
+}
+
+/// Buffers for replies that a thread keeps: those of a few replies at a time.
+const BUFFERS_KEPT: usize = 8;
+
+impl Shard {
+    pub(crate) fn new(
+        common: Arc<Common>,
+        reader: Box<dyn MetaReader>,
+        recorder: Recorder,
+        drain: DrainSignal,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            common,
+            tickets: RefCell::new(Memory::new(TICKETS_REMEMBERED)),
+            recorder: RefCell::new(recorder),
+            drain,
+            reader: tokio::sync::Mutex::new(reader),
+            random: RefCell::new(SmallRng::from_os_rng()),
+            date: RefCell::new(DateCache::default()),
+            buffers: RefCell::new(Vec::new()),
+            text: Cell::default(),
+        })
+    }
+
+    /// The thread's own connection to the metadata.
+    ///
+    /// The lock is never contended: an embedded read does not wait, and a remote
+    /// engine brings readers of its own.
+    pub(crate) async fn reader(&self) -> tokio::sync::MutexGuard<'_, Box<dyn MetaReader>> {
+        self.reader.lock().await
+    }
+
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        self.common.directory.current()
+    }
+
+    pub(crate) fn trans_id(&self, now: Timestamp) -> TransId {
+        TransId::new(now, &mut *self.random.borrow_mut())
+    }
+
+    pub(crate) fn connection_id(&self) -> ConnectionId {
+        ConnectionId::random(&mut *self.random.borrow_mut())
+    }
+
+    /// 32 hex digits that stand between the parts of one reply.
+    pub(crate) fn boundary(&self) -> [u8; 32] {
+        let random: [u8; 16] = self.random.borrow_mut().random();
+        let mut hex = [0; 32];
+        data_encoding::HEXLOWER.encode_mut(&random, &mut hex);
+        hex
+    }
+
+    /// Calls `read` with the value of `Date`, which is formatted once a second.
+    pub(crate) fn with_date<T>(&self, now: Timestamp, read: impl FnOnce(&str) -> T) -> T {
+        read(self.date.borrow_mut().at(now.unix_seconds()))
+    }
+
+    /// An empty text in memory that was used before.
+    pub(crate) fn take_text(&self) -> Vec<u8> {
+        self.text.take()
+    }
+
+    pub(crate) fn give_back_text(&self, mut text: Vec<u8>) {
+        text.clear();
+        self.text.set(text);
+    }
+
+    /// An empty buffer for a reply.
+    pub(crate) fn take_buffer(&self) -> BytesMut {
+        self.buffers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_back(&self, mut buffer: BytesMut) {
+        let mut kept = self.buffers.borrow_mut();
+        if kept.len() < BUFFERS_KEPT {
+            buffer.clear();
+            kept.push(buffer);
+        }
+    }
+}
+
+#[derive(Default)]
+struct DateCache {
+    second: u64,
+    text: String,
+}
+
+impl DateCache {
+    fn at(&mut self, second: u64) -> &str {
+        if self.second != second || self.text.is_empty() {
+            self.second = second;
+            self.text = http_date(second);
+        }
+        &self.text
+    }
+}

@@ -1,0 +1,177 @@
+//! The journal's files: appended to, rotated by size, bounded in number.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// After a failed write: long enough not to spin on a full disk, short enough to
+/// lose little once there is room.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// `NAME.jsonl` and its predecessors `NAME.jsonl.1`, `.2` …, the oldest last.
+pub(crate) struct Files {
+    path: PathBuf,
+    bytes_max: u64,
+    files_max: u32,
+    state: State,
+}
+
+/// Exits: `Open` → `Closed` on a failed write or rotation; `Closed` → `Open` once
+/// `retry_at_ns` is past and the file opens.
+enum State {
+    Open { file: File, bytes: u64 },
+    Closed { retry_at_ns: u64 },
+}
+
+impl Files {
+    /// Opens the current file for appending.
+    pub(crate) fn open(path: PathBuf, bytes_max: u64, files_max: u32) -> io::Result<Self> {
+        let state = open_for_append(&path)?;
+        Ok(Self { path, bytes_max, files_max: files_max.max(1), state })
+    }
+
+    /// Appends whole lines, rotating before them where they would not fit.
+    ///
+    /// *Errors*: that of the disk. The lines are lost then, possibly torn; the
+    /// file is opened anew a second later, on a fresh line.
+    pub(crate) fn append(&mut self, lines: &[u8], mono_ns: u64) -> io::Result<()> {
+        let written = self.try_append(lines, mono_ns);
+        if written.is_err() && matches!(self.state, State::Open { .. }) {
+            let after = u64::try_from(RETRY_AFTER.as_nanos()).unwrap_or(u64::MAX);
+            self.state = State::Closed { retry_at_ns: mono_ns.saturating_add(after) };
+        }
+        written
+    }
+
+    fn try_append(&mut self, lines: &[u8], mono_ns: u64) -> io::Result<()> {
+        self.reopen(mono_ns)?;
+        self.rotate_before(u64::try_from(lines.len()).unwrap_or(u64::MAX))?;
+        match &mut self.state {
+            State::Open { file, bytes } => {
+                file.write_all(lines)?;
+                *bytes = bytes.saturating_add(u64::try_from(lines.len()).unwrap_or(u64::MAX));
+                Ok(())
+            }
+            State::Closed { .. } => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn reopen(&mut self, mono_ns: u64) -> io::Result<()> {
+        let State::Closed { retry_at_ns } = self.state else { return Ok(()) };
+        if mono_ns < retry_at_ns {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let after = u64::try_from(RETRY_AFTER.as_nanos()).unwrap_or(u64::MAX);
+        self.state = State::Closed { retry_at_ns: mono_ns.saturating_add(after) };
+        self.state = open_for_append(&self.path)?;
+        Ok(())
+    }
+
+    fn rotate_before(&mut self, coming: u64) -> io::Result<()> {
+        let State::Open { bytes, .. } = self.state else { return Ok(()) };
+        if bytes == 0 || bytes.saturating_add(coming) <= self.bytes_max {
+            return Ok(());
+        }
+        let oldest = self.files_max.saturating_sub(1);
+        if oldest == 0 {
+            fs::remove_file(&self.path)?;
+        }
+        for number in (0..oldest).rev() {
+            rename_if_there(&self.numbered(number), &self.numbered(number + 1))?;
+        }
+        self.state = open_for_append(&self.path)?;
+        Ok(())
+    }
+
+    fn numbered(&self, number: u32) -> PathBuf {
+        if number == 0 {
+            return self.path.clone();
+        }
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{number}"));
+        name.into()
+    }
+}
+
+fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// A file that a crash or a full disk left without a final line feed gets one, so
+/// that the torn line does not swallow the next.
+fn open_for_append(path: &Path) -> io::Result<State> {
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    let mut bytes = file.metadata()?.len();
+    if bytes > 0 {
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+            bytes = bytes.saturating_add(1);
+        }
+    }
+    Ok(State::Open { file, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::Files;
+
+    #[test]
+    fn rotates_by_size_and_keeps_so_many() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("head-1.jsonl");
+        let mut files = Files::open(path.clone(), 10, 3).unwrap();
+        for n in 0..6 {
+            files.append(format!("line {n}\n").as_bytes(), 0).unwrap();
+        }
+        let mut names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["head-1.jsonl", "head-1.jsonl.1", "head-1.jsonl.2"]);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "line 5\n");
+        assert_eq!(fs::read_to_string(dir.path().join("head-1.jsonl.2")).unwrap(), "line 3\n");
+    }
+
+    #[test]
+    fn a_single_file_starts_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j.jsonl");
+        let mut files = Files::open(path.clone(), 10, 1).unwrap();
+        files.append(b"line 0\n", 0).unwrap();
+        files.append(b"line 1\n", 0).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "line 1\n");
+    }
+
+    #[test]
+    fn a_torn_line_does_not_swallow_the_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j.jsonl");
+        fs::write(&path, "{\"torn\":").unwrap();
+        Files::open(path.clone(), 1000, 2).unwrap().append(b"{}\n", 0).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\"torn\":\n{}\n");
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_now_and_is_tried_again_after_a_second() {
+        // /dev/full answers every write with ENOSPC, and it has no predecessor to
+        // rotate: the path is a link that is replaced once there is room.
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j.jsonl");
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+        let mut files = Files::open(path.clone(), 1000, 2).unwrap();
+        let full = files.append(b"a\n", 0).unwrap_err();
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+        fs::remove_file(&path).unwrap();
+        assert!(files.append(b"b\n", 999_999_999).is_err(), "too early");
+        files.append(b"c\n", 1_000_000_000).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "c\n");
+    }
+}

@@ -1,0 +1,242 @@
+//! Writes of objects.
+
+use std::time::Duration;
+
+use repono_core::etag::ETag;
+use repono_core::id::VersionId;
+use repono_core::name::{AccountName, ContainerName, ObjectKey};
+use repono_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::queue::{Need, Verb};
+use super::rows;
+use crate::error::StoreError;
+use crate::model::{CommitObject, Committed, Deleted, MetadataReplaced, NewContent, ObjectMetadata};
+
+/// The three names of an object.
+pub(super) struct FullName {
+    account: AccountName,
+    container: ContainerName,
+    key: ObjectKey,
+}
+
+impl FullName {
+    pub(super) fn new(account: &AccountName, container: &ContainerName, key: &ObjectKey) -> Self {
+        Self { account: account.clone(), container: container.clone(), key: key.clone() }
+    }
+}
+
+/// The number of a container.
+pub(super) fn container_id(
+    connection: &Connection,
+    account: &AccountName,
+    container: &ContainerName,
+) -> Result<Option<i64>, StoreError> {
+    let mut found = connection.prepare_cached(
+        "SELECT c.id FROM account a JOIN container c ON c.account_id = a.id AND c.name = ?2 WHERE a.name = ?1",
+    )?;
+    let names = params![account.as_str().as_bytes(), container.as_str().as_bytes()];
+    Ok(found.query_row(names, |row| row.get(0)).optional()?)
+}
+
+/// What a write must know of the version that is there.
+struct Current {
+    version: VersionId,
+    timestamp: Timestamp,
+    size: i64,
+    etag: ETag,
+    blob: Option<[u8; 16]>,
+}
+
+fn current(connection: &Connection, container: i64, key: &ObjectKey) -> Result<Option<Current>, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT version, timestamp, size, etag, blob FROM object WHERE container_id = ?1 AND key = ?2",
+    )?;
+    let mut rows = select.query(params![container, key.as_str().as_bytes()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(Current {
+        version: rows::version(row.get(0)?)?,
+        timestamp: rows::timestamp(row.get(1)?)?,
+        size: row.get(2)?,
+        etag: ETag::from_md5(row.get(3)?),
+        blob: row.get(4)?,
+    }))
+}
+
+/// What a write to a key is dated: later than the version that is there,
+/// whatever the clock says.
+fn next_timestamp(now: Timestamp, current: Option<&Current>) -> Timestamp {
+    current.map_or(now, |current| now.max(current.timestamp.next()))
+}
+
+/// Takes the body of a version out of the metadata: inline bytes go, a blob
+/// becomes garbage.
+fn discard_body(
+    connection: &Connection,
+    old: &Current,
+    now: Timestamp,
+    grace: Duration,
+) -> Result<(), StoreError> {
+    match old.blob {
+        Some(blob) => connection
+            .prepare_cached("INSERT INTO garbage (blob, not_before) VALUES (?1, ?2)")?
+            .execute(params![blob, rows::signed(now.plus(grace).units())])?,
+        None => connection
+            .prepare_cached("DELETE FROM inline_blob WHERE version = ?1")?
+            .execute([rows::signed(old.version.as_u64())])?,
+    };
+    Ok(())
+}
+
+fn count(connection: &Connection, container: i64, objects: i64, bytes: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE container SET object_count = object_count + ?2, bytes_used = bytes_used + ?3 WHERE id = ?1",
+        )?
+        .execute([container, objects, bytes])?;
+    Ok(())
+}
+
+/// Makes an object visible.
+pub(super) struct Commit {
+    pub(super) object: CommitObject,
+    pub(super) grace: Duration,
+}
+
+impl Verb for Commit {
+    type Answer = Committed;
+
+    fn apply(&mut self, connection: &Connection, now: Timestamp) -> Result<Committed, StoreError> {
+        let new = &self.object;
+        let container =
+            container_id(connection, &new.account, &new.container)?.ok_or(StoreError::NoContainer)?;
+        let old = current(connection, container, &new.key)?;
+        if !new.precondition.holds(old.as_ref().map(|old| old.etag)) {
+            return Err(StoreError::PreconditionFailed);
+        }
+        let timestamp = next_timestamp(now, old.as_ref());
+        if let Some(old) = &old {
+            discard_body(connection, old, now, self.grace)?;
+        }
+        put_row(connection, container, timestamp, new)?;
+        let (objects, bytes) = old.as_ref().map_or((1, 0), |old| (0, old.size));
+        count(connection, container, objects, rows::signed(new.size) - bytes)?;
+        Ok(Committed {
+            etag: new.etag,
+            timestamp,
+            version: new.version,
+            size: new.size,
+            replaced: old.map(|old| old.version),
+        })
+    }
+
+    fn committing(&mut self) {
+        match &mut self.object.content {
+            NewContent::Blob(blob) => blob.hold.keep(),
+            NewContent::Inline { .. } => {}
+        }
+    }
+}
+
+fn put_row(
+    connection: &Connection,
+    container: i64,
+    timestamp: Timestamp,
+    new: &CommitObject,
+) -> Result<(), StoreError> {
+    let version = rows::signed(new.version.as_u64());
+    let place = match &new.content {
+        NewContent::Inline { bytes, crc64 } => {
+            connection
+                .prepare_cached("INSERT INTO inline_blob (version, bytes, crc64) VALUES (?1, ?2, ?3)")?
+                .execute(params![version, &bytes[..], crc64.cast_signed()])?;
+            None
+        }
+        NewContent::Blob(blob) => Some(blob.place),
+    };
+    connection
+        .prepare_cached(
+            "INSERT INTO object (container_id, key, version, timestamp, size, etag, content_type, metadata,
+                                 blob, footer_crc64, footer_bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             ON CONFLICT (container_id, key) DO UPDATE SET
+                 version = excluded.version, timestamp = excluded.timestamp, size = excluded.size,
+                 etag = excluded.etag, content_type = excluded.content_type, metadata = excluded.metadata,
+                 blob = excluded.blob, footer_crc64 = excluded.footer_crc64,
+                 footer_bytes = excluded.footer_bytes",
+        )?
+        .execute(params![
+            container,
+            new.key.as_str().as_bytes(),
+            version,
+            rows::signed(timestamp.units()),
+            rows::signed(new.size),
+            &new.etag.as_bytes()[..],
+            new.content_type,
+            rows::metadata_json(&new.metadata)?,
+            place.map(|place| *place.id.as_bytes()),
+            place.map(|place| place.footer_crc64.cast_signed()),
+            place.map(|place| place.footer_bytes),
+        ])?;
+    Ok(())
+}
+
+/// Replaces the metadata of an object.
+pub(super) struct ReplaceMetadata {
+    pub(super) name: FullName,
+    pub(super) new: ObjectMetadata,
+}
+
+impl Verb for ReplaceMetadata {
+    type Answer = MetadataReplaced;
+
+    fn apply(&mut self, connection: &Connection, now: Timestamp) -> Result<MetadataReplaced, StoreError> {
+        let FullName { account, container, key } = &self.name;
+        let Some(container) = container_id(connection, account, container)? else {
+            return Ok(MetadataReplaced::NoContainer);
+        };
+        let Some(old) = current(connection, container, key)? else { return Ok(MetadataReplaced::NoKey) };
+        let timestamp = next_timestamp(now, Some(&old));
+        connection
+            .prepare_cached(
+                "UPDATE object SET timestamp = ?3, content_type = coalesce(?4, content_type), metadata = ?5
+                 WHERE container_id = ?1 AND key = ?2",
+            )?
+            .execute(params![
+                container,
+                key.as_str().as_bytes(),
+                rows::signed(timestamp.units()),
+                self.new.content_type,
+                rows::metadata_json(&self.new.metadata)?,
+            ])?;
+        Ok(MetadataReplaced::Replaced { timestamp })
+    }
+}
+
+/// Removes an object.
+pub(super) struct Delete {
+    pub(super) name: FullName,
+    pub(super) grace: Duration,
+}
+
+impl Verb for Delete {
+    type Answer = Deleted;
+
+    fn apply(&mut self, connection: &Connection, now: Timestamp) -> Result<Deleted, StoreError> {
+        let FullName { account, container, key } = &self.name;
+        let Some(container) = container_id(connection, account, container)? else {
+            return Ok(Deleted::NoContainer);
+        };
+        let Some(old) = current(connection, container, key)? else { return Ok(Deleted::NoKey) };
+        connection
+            .prepare_cached("DELETE FROM object WHERE container_id = ?1 AND key = ?2")?
+            .execute(params![container, key.as_str().as_bytes()])?;
+        discard_body(connection, &old, now, self.grace)?;
+        count(connection, container, -1, -old.size)?;
+        Ok(Deleted::Deleted { version: old.version })
+    }
+
+    fn need(&self) -> Need {
+        Need::Nothing
+    }
+}

@@ -1,0 +1,174 @@
+//! Point reads, in line: from the page cache they take microseconds.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use repono_core::id::VersionId;
+use repono_core::name::{AccountName, ContainerName, ObjectKey};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::rows::{self, BAD_ROW, object_columns};
+use super::{listing, schema};
+use crate::error::StoreError;
+use crate::meta::MetaReader;
+use crate::model::{Account, Container, ContainerItem, ListItem, ListPage, ObjectLookup, VersionedObject};
+
+/// A connection of its own.
+pub(super) struct SqliteReader {
+    connection: Connection,
+    epoch: Option<KnownEpoch>,
+}
+
+/// The epoch, and the version of the database at which it was read.
+#[derive(Clone, Copy)]
+struct KnownEpoch {
+    data_version: i64,
+    epoch: u64,
+}
+
+impl SqliteReader {
+    pub(super) fn open(database: &Path) -> Result<Self, StoreError> {
+        Ok(Self { connection: schema::open_reader(database)?, epoch: None })
+    }
+
+    /// The epoch of the identities. `PRAGMA data_version` changes whenever another
+    /// connection has committed, and this one never does: while it stays, the
+    /// epoch needs no look at a table.
+    pub(super) fn epoch(&mut self) -> Result<u64, StoreError> {
+        let data_version =
+            self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        match self.epoch {
+            Some(known) if known.data_version == data_version => Ok(known.epoch),
+            Some(_) | None => {
+                let epoch = read_epoch(&self.connection)?;
+                self.epoch = Some(KnownEpoch { data_version, epoch });
+                Ok(epoch)
+            }
+        }
+    }
+
+    fn lookup(&self, account: &str, container: &str, key: &str) -> Result<ObjectLookup, StoreError> {
+        let mut select = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            object_columns!(),
+            " FROM account a
+              JOIN container c ON c.account_id = a.id AND c.name = ?2
+              LEFT JOIN object o ON o.container_id = c.id AND o.key = ?3
+              LEFT JOIN inline_blob i ON i.version = o.version
+              WHERE a.name = ?1"
+        ))?;
+        let mut found = select.query(params![account.as_bytes(), container.as_bytes(), key.as_bytes()])?;
+        Ok(match found.next()? {
+            Some(row) => rows::object(row)?.map_or(ObjectLookup::NoKey, ObjectLookup::Found),
+            None => ObjectLookup::NoContainer,
+        })
+    }
+
+    fn lookup_version(&self, version: VersionId) -> Result<Option<VersionedObject>, StoreError> {
+        let mut select = self.connection.prepare_cached(concat!(
+            "SELECT ",
+            object_columns!(),
+            ", a.name, c.name, o.key
+              FROM object o
+              JOIN container c ON c.id = o.container_id
+              JOIN account a ON a.id = c.account_id
+              LEFT JOIN inline_blob i ON i.version = o.version
+              WHERE o.version = ?1"
+        ))?;
+        let mut found = select.query([rows::signed(version.as_u64())])?;
+        let Some(row) = found.next()? else { return Ok(None) };
+        let Some(object) = rows::object(row)? else { return Ok(None) };
+        Ok(Some(VersionedObject {
+            account: AccountName::new(rows::name(row, 11)?.as_bytes()).map_err(|_| BAD_ROW)?,
+            container: ContainerName::new(rows::name(row, 12)?.as_bytes()).map_err(|_| BAD_ROW)?,
+            key: ObjectKey::new(rows::name(row, 13)?.as_bytes()).map_err(|_| BAD_ROW)?,
+            object,
+        }))
+    }
+
+    fn lookup_container(&self, account: &str, container: &str) -> Result<Option<Container>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT c.created, c.object_count, c.bytes_used, c.metadata
+             FROM account a JOIN container c ON c.account_id = a.id AND c.name = ?2 WHERE a.name = ?1",
+        )?;
+        let mut found = select.query([account.as_bytes(), container.as_bytes()])?;
+        let Some(row) = found.next()? else { return Ok(None) };
+        Ok(Some(Container {
+            created: rows::timestamp(row.get(0)?)?,
+            object_count: rows::unsigned(row.get(1)?)?,
+            bytes_used: rows::unsigned(row.get(2)?)?,
+            metadata: rows::metadata(row.get_ref(3)?.as_str().map_err(|_| BAD_ROW)?)?,
+        }))
+    }
+
+    fn lookup_account(&self, account: &str) -> Result<Option<Account>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT a.created, a.metadata, count(c.id), coalesce(sum(c.object_count), 0),
+                    coalesce(sum(c.bytes_used), 0)
+             FROM account a LEFT JOIN container c ON c.account_id = a.id WHERE a.name = ?1 GROUP BY a.id",
+        )?;
+        let mut found = select.query([account.as_bytes()])?;
+        let Some(row) = found.next()? else { return Ok(None) };
+        Ok(Some(Account {
+            created: rows::timestamp(row.get(0)?)?,
+            metadata: rows::metadata(row.get_ref(1)?.as_str().map_err(|_| BAD_ROW)?)?,
+            container_count: rows::unsigned(row.get(2)?)?,
+            object_count: rows::unsigned(row.get(3)?)?,
+            bytes_used: rows::unsigned(row.get(4)?)?,
+        }))
+    }
+}
+
+/// The epoch as the table has it.
+pub(super) fn read_epoch(connection: &Connection) -> Result<u64, StoreError> {
+    let epoch = connection
+        .prepare_cached("SELECT value FROM setting WHERE name = 'identity_epoch'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    rows::unsigned(epoch.ok_or(BAD_ROW)?)
+}
+
+#[async_trait]
+impl MetaReader for SqliteReader {
+    async fn object(
+        &mut self,
+        account: &str,
+        container: &str,
+        key: &str,
+    ) -> Result<ObjectLookup, StoreError> {
+        self.lookup(account, container, key)
+    }
+
+    async fn object_by_version(&mut self, version: VersionId) -> Result<Option<VersionedObject>, StoreError> {
+        self.lookup_version(version)
+    }
+
+    async fn container(&mut self, account: &str, container: &str) -> Result<Option<Container>, StoreError> {
+        self.lookup_container(account, container)
+    }
+
+    async fn account(&mut self, account: &str) -> Result<Option<Account>, StoreError> {
+        self.lookup_account(account)
+    }
+
+    async fn list_objects(
+        &mut self,
+        account: &str,
+        container: &str,
+        page: &ListPage,
+    ) -> Result<Option<Vec<ListItem>>, StoreError> {
+        listing::objects(&mut self.connection, account, container, page)
+    }
+
+    async fn list_containers(
+        &mut self,
+        account: &str,
+        page: &ListPage,
+    ) -> Result<Option<Vec<ContainerItem>>, StoreError> {
+        listing::containers(&mut self.connection, account, page)
+    }
+
+    async fn identity_epoch(&mut self) -> Result<u64, StoreError> {
+        self.epoch()
+    }
+}

@@ -1,0 +1,87 @@
+//! Garbage, orphans, and readers that are in the way.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use repono_core::id::VersionId;
+use repono_core::time::Timestamp;
+use repono_store::blob::{BlobDescription, FinishedBlob};
+use repono_store::error::StoreError;
+
+use crate::fixture::{Fixture, GRACE, account, container, key, read_body, request};
+
+pub(super) async fn run(make: &impl Fn() -> Fixture) {
+    garbage_stays_for_its_grace(make().with_container().await).await;
+    a_reader_outlives_an_overwrite(make().with_container().await).await;
+    a_blob_that_is_lost_is_not_a_missing_object(make().with_container().await).await;
+    orphans_go_and_nothing_else(make().with_container().await).await;
+}
+
+async fn garbage_stays_for_its_grace(f: Fixture) {
+    f.put(request("k"), &[1; 100_000]).await.unwrap();
+    f.put(request("k"), &[2; 100_000]).await.unwrap();
+    f.store.meta().delete_object(&account("demo"), &container("files"), &key("k")).await.unwrap();
+    assert_eq!(f.blobs().await.len(), 2);
+    assert_eq!(f.store.collect_garbage(f.clock.now()).await.unwrap(), 0);
+    assert_eq!(f.store.collect_orphans(Timestamp::MAX, Duration::ZERO).await.unwrap(), 0);
+    f.clock.advance(GRACE);
+    assert_eq!(f.store.collect_garbage(f.clock.now()).await.unwrap(), 2);
+    assert!(f.blobs().await.is_empty());
+    assert!(f.store.meta().garbage_batch(Timestamp::MAX).await.unwrap().is_empty());
+}
+
+/// Who has opened a body reads it to its end. Who has only looked it up finds it
+/// gone after the grace, and the new one by looking again.
+async fn a_reader_outlives_an_overwrite(f: Fixture) {
+    f.put(request("k"), &[1; 400_000]).await.unwrap();
+    let old = f.object("k").await;
+    let open = f.store.open_body(&old).await.unwrap();
+    f.put(request("k"), &[2; 400_000]).await.unwrap();
+    let late = f.store.open_body(&old).await.unwrap();
+    assert_eq!(read_body(late).await, [1; 400_000]);
+    f.clock.advance(GRACE);
+    f.store.collect_garbage(f.clock.now()).await.unwrap();
+    assert_eq!(read_body(open).await, [1; 400_000]);
+    assert!(matches!(f.store.open_body(&old).await, Err(StoreError::Missing)));
+    assert_eq!(f.body("k").await.unwrap(), [2; 400_000]);
+}
+
+async fn a_blob_that_is_lost_is_not_a_missing_object(f: Fixture) {
+    f.put(request("k"), &[1; 100_000]).await.unwrap();
+    let id = f.blobs().await[0];
+    f.store.blobs().remove(id).await.unwrap();
+    let mut reader = f.store.reader().unwrap();
+    let read = f.store.read(&mut *reader, "demo", "files", "k").await;
+    assert!(matches!(read, Err(StoreError::Missing)));
+}
+
+async fn finished(f: &Fixture) -> FinishedBlob {
+    let mut writer = f.store.blobs().create(None).await.unwrap();
+    writer.write(Bytes::from_static(&[7; 50_000])).await.unwrap();
+    let description = BlobDescription {
+        account: account("demo"),
+        container: container("files"),
+        key: key("k"),
+        version: VersionId::from_u64(1).unwrap_or_else(|| unreachable!("1 is a version")),
+        expected_etag: None,
+        expected_len: None,
+    };
+    writer.finish(description).await.unwrap()
+}
+
+async fn orphans_go_and_nothing_else(f: Fixture) {
+    f.put(request("k"), &[1; 100_000]).await.unwrap();
+    let mut in_flight = finished(&f).await;
+    in_flight.hold.keep();
+    let mut abandoned = finished(&f).await;
+    abandoned.hold.keep();
+    drop(abandoned);
+    assert_eq!(f.blobs().await.len(), 3);
+    let grace = Duration::from_secs(60);
+    assert_eq!(f.store.collect_orphans(Timestamp::from_unix_seconds(100), grace).await.unwrap(), 0);
+    assert_eq!(f.store.collect_orphans(Timestamp::MAX, Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(f.blobs().await.len(), 2);
+    drop(in_flight);
+    assert_eq!(f.store.collect_orphans(Timestamp::MAX, Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(f.body("k").await.unwrap(), [1; 100_000]);
+}
