@@ -1,1 +1,35 @@
-//! repono-balancer
+//! The layer-4 network load balancer: a connection to a head, never an HTTP
+//! request.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`] | the configuration, every key with unit, default and reason |
+//! | [`standing`] | what is known of a head, as one state machine |
+//! | [`choice`] | which head takes the next connection |
+//! | [`heads`] | the table of heads: leases, orders to connections, the operator's wishes |
+//! | [`probe`] | the active check of a head: TCP, TLS, HTTP |
+//! | `connection` | one connection: reach a head, introduce the client, relay, record |
+//! | `admin` | the operator's interface on a unix socket |
+//! | [`run`] | all of it, until told to stop |
+//!
+//! No end is silent: FIN is passed on as FIN, RST as RST, an idle connection ends
+//! with FIN on both sides, and a connection whose head has died with RST.
+
+mod admin;
+mod checks;
+pub mod choice;
+pub mod config;
+mod connection;
+mod descriptors;
+pub mod heads;
+mod key_file;
+pub mod probe;
+mod record;
+mod service;
+mod shard;
+pub mod standing;
+mod tail;
+mod watch;
+
+pub use config::Config;
+pub use service::{BalancerError, BoundAddresses, run};

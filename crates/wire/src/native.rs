@@ -74,6 +74,17 @@ impl Target {
         }
     }
 
+    /// The address in plain text, every name decoded: what the scope of a ticket is
+    /// held against.
+    #[must_use]
+    pub fn plain_path(&self) -> String {
+        match self {
+            Self::Account { account } => format!("/v1/{account}"),
+            Self::Container { account, container } => format!("/v1/{account}/{container}"),
+            Self::Object { account, container, key } => format!("/v1/{account}/{container}/{key}"),
+        }
+    }
+
     /// Appends the path that [`route`] reads as this target.
     pub fn append_path(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"/v1/");

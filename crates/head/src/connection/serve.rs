@@ -94,7 +94,8 @@ impl<'c> Conversation<'c> {
     /// Waits for the next request: first for its first byte, by the idle clock,
     /// then for the rest of its head, by a clock of its own.
     async fn next_head(&mut self, head: &mut RequestHead) -> Result<Parsed, Ending> {
-        if self.io.buffered().is_empty() {
+        // A line end behind the last body is not yet a request (RFC 9112 section 2.2).
+        while matches!(self.io.buffered(), [] | [b'\r'] | [b'\r', b'\n']) {
             self.quiet().await?;
         }
         self.record.phase = Phase::RequestHead;
@@ -118,7 +119,7 @@ impl<'c> Conversation<'c> {
         }
     }
 
-    /// Waits for the first byte of a request, with nothing buffered.
+    /// Waits for the first byte of a request.
     async fn quiet(&mut self) -> Result<(), Ending> {
         let patience = if self.known { IDLE_MAX } else { STRANGER_IDLE_MAX };
         loop {

@@ -1,10 +1,13 @@
 //! Tests of the head: what is accepted, every refusal with its bytes, and that
 //! the cut of the stream never matters.
 
+mod refused;
+
 use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use repono_core::refusal::After;
 use repono_core::request::{Method, RequestHead, Version};
 
+use self::refused::{REFUSED, REFUSED_LINES};
 use super::{BodyKind, Expect, HeadParse, parse_head};
 use crate::{Limits, Reject};
 
@@ -155,146 +158,6 @@ fn one_empty_line_before_the_request_is_skipped() {
     assert!(matches!(parse(&wire), Ok(HeadParse::Complete { consumed, .. }) if consumed == wire.len()));
     assert!(matches!(drip(&wire), Ok(HeadParse::Complete { consumed, .. }) if consumed == wire.len()));
 }
-
-/// Refusals by their lines behind the request line and `Host: h`.
-const REFUSED_LINES: &[(&[u8], Reject)] = &[
-    // Notes on hardening, table 4.1: 1 and 2, two framings.
-    (b"Content-Length: 47\r\nTransfer-Encoding: chunked\r\n", Reject::LengthAndEncoding),
-    (b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", Reject::LengthAndEncoding),
-    (b"Content-Length: 4\r\nTransfer-Encoding: gzip\r\n", Reject::LengthAndEncoding),
-    // 3: repeated and odd lengths.
-    (b"Content-Length: 5\r\nContent-Length: 6\r\n", Reject::LengthRepeated),
-    (b"Content-Length: 5\r\nContent-Length: 5\r\n", Reject::LengthRepeated),
-    (b"Content-Length: 5, 5\r\n", Reject::LengthInvalid),
-    (b"Content-Length: 005\r\n", Reject::LengthInvalid),
-    (b"Content-Length: 00\r\n", Reject::LengthInvalid),
-    (b"Content-Length: +5\r\n", Reject::LengthInvalid),
-    (b"Content-Length: -5\r\n", Reject::LengthInvalid),
-    (b"Content-Length: 0x5\r\n", Reject::LengthInvalid),
-    (b"Content-Length: 5 5\r\n", Reject::LengthInvalid),
-    (b"Content-Length: 5.0\r\n", Reject::LengthInvalid),
-    (b"Content-Length: 1_0\r\n", Reject::LengthInvalid),
-    (b"Content-Length:\r\n", Reject::LengthInvalid),
-    (b"Content-Length: 18446744073709551616\r\n", Reject::LengthInvalid),
-    (b"Content-Length: \xd9\xa5\r\n", Reject::LengthInvalid),
-    // 4: transfer codings.
-    (b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Reject::EncodingRepeated),
-    (b"Transfer-Encoding: chunked\r\ntransfer-encoding: identity\r\n", Reject::EncodingRepeated),
-    (b"Transfer-Encoding: , chunked\r\n", Reject::EncodingInvalid),
-    (b"Transfer-Encoding: chunked,\r\n", Reject::EncodingInvalid),
-    (b"Transfer-Encoding:\r\n", Reject::EncodingInvalid),
-    (b"Transfer-Encoding: chunked, identity\r\n", Reject::EncodingInvalid),
-    (b"Transfer-Encoding: chunked, chunked\r\n", Reject::EncodingInvalid),
-    (b"Transfer-Encoding: chunked;x\r\n", Reject::EncodingInvalid),
-    (b"Transfer-Encoding: \"chunked\"\r\n", Reject::EncodingInvalid),
-    (b"Transfer-Encoding: x chunked\r\n", Reject::EncodingInvalid),
-    (b"Transfer-Encoding: xchunked\r\n", Reject::EncodingUnknown),
-    (b"Transfer-Encoding: identity\r\n", Reject::EncodingUnknown),
-    (b"Transfer-Encoding: gzip\r\n", Reject::EncodingUnknown),
-    (b"Transfer-Encoding: gzip, chunked\r\n", Reject::EncodingUnknown),
-    (b"Transfer-Encoding: \x0bchunked\r\n", Reject::FieldValue),
-    (b"Transfer-Encoding : chunked\r\n", Reject::FieldName),
-    (b"Transfer-Encoding:\r\n chunked\r\n", Reject::FieldFolded),
-    // 6: line ends, and folded lines.
-    (b"X: a\rX-Auth-User: root\r\n", Reject::FieldValue),
-    (b"X: a\r\rX: b\r\n", Reject::FieldValue),
-    (b"X: a\nY: b\r\n", Reject::BareLf),
-    (b"X:\nY: b\r\n", Reject::BareLf),
-    (b"X-A: b\r\n c\r\n", Reject::FieldFolded),
-    (b"X-A: b\r\n\tc\r\n", Reject::FieldFolded),
-    (b"\n", Reject::BareLf),
-    (b"\rX: a\r\n", Reject::LineEnd),
-    // 12: expectations.
-    (b"Expect: 200-ok\r\n", Reject::Expectation),
-    (b"Expect: y 100-continue\r\n", Reject::Expectation),
-    (b"Expect: 100-continue, 100-continue\r\n", Reject::Expectation),
-    (b"Expect:\r\n", Reject::Expectation),
-    (b"Expect: 100-continue\r\nExpect: 100-continue\r\n", Reject::Expectation),
-    // 13: a second host.
-    (b"Host: h\r\n", Reject::HostRepeated),
-    (b"host: evil\r\n", Reject::HostRepeated),
-    // Names and values.
-    (b": a\r\n", Reject::FieldName),
-    (b"X\r\n", Reject::FieldName),
-    (b"X Y: a\r\n", Reject::FieldName),
-    (b"X\t: a\r\n", Reject::FieldName),
-    (b"X\0: a\r\n", Reject::FieldName),
-    (b"X(: a\r\n", Reject::FieldName),
-    (b"caf\xc3\xa9: a\r\n", Reject::FieldName),
-    (b"X: a\0b\r\n", Reject::FieldValue),
-    (b"X: \x1b[2J\r\n", Reject::FieldValue),
-    (b"X: \x7f\r\n", Reject::FieldValue),
-    (b"X: a\xff\r\n", Reject::FieldValue),
-    (b"x_auth_user: root\r\n", Reject::FieldAlias),
-    (b"X-Auth_User: root\r\n", Reject::FieldAlias),
-    (b"x-auth-dev_ticket: root\r\n", Reject::FieldAlias),
-    (b"X_Storage-Token: root\r\n", Reject::FieldAlias),
-    (b"Content_Length: 5\r\n", Reject::FieldAlias),
-    (b"transfer_encoding: chunked\r\n", Reject::FieldAlias),
-];
-
-/// Refusals by all of their bytes.
-const REFUSED: &[(&[u8], Reject)] = &[
-    (b"GET / HTTP/1.1\nHost: h\n\n", Reject::BareLf),
-    (b"GET / HTTP/1.1\r\nHost: h\n\r\n", Reject::BareLf),
-    (b"GET / HTTP/1.1\r\nHost: h\r\n\n", Reject::BareLf),
-    (b"\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", Reject::BareLf),
-    (b"\r\n\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", Reject::BareLf),
-    (b"\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", Reject::BlankLine),
-    (b"\rGET / HTTP/1.1\r\nHost: h\r\n\r\n", Reject::LineEnd),
-    (b"GET / HTTP/1.1 \r\nHost: h\r\n\r\n", Reject::LineEnd),
-    (b"GET / HTTP/1.1\rHost: h\r\n\r\n", Reject::LineEnd),
-    (b"GET / HTTP/1.10\r\nHost: h\r\n\r\n", Reject::LineEnd),
-    (b"GET / HTTP/1.1\r\n Host: h\r\n\r\n", Reject::FieldFolded),
-    // 5: chunked in HTTP/1.0.
-    (b"POST / HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Reject::EncodingVersion),
-    // 13: hosts.
-    (b"GET / HTTP/1.1\r\n\r\n", Reject::HostMissing),
-    (b"GET / HTTP/1.0\r\nHost: h\r\nHost: h\r\n\r\n", Reject::HostRepeated),
-    (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", Reject::HostInvalid),
-    (b"GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", Reject::HostInvalid),
-    (b"GET / HTTP/1.1\r\nHost: a/b@c\r\n\r\n", Reject::HostInvalid),
-    (b"GET / HTTP/1.1\r\nHost: u@h\r\n\r\n", Reject::HostInvalid),
-    // Targets.
-    (b"GET https://evil/ HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetHost),
-    (b"GET https://u@h/ HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetHost),
-    (b"GET https:///a HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetHost),
-    (b"GET http://h/ HTTP/1.0\r\n\r\n", Reject::TargetHost),
-    (b"GET http://h?a HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetForm),
-    (b"GET ftp://h/ HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetForm),
-    (b"GET a HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetForm),
-    (b"GET h:443 HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetForm),
-    (b"GET * HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetForm),
-    (b"OPTIONS ** HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetForm),
-    (b"GET ?a HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetForm),
-    (b"GET /a#b HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetFragment),
-    (b"GET # HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetFragment),
-    (b"GET /a\\b HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetCharacter),
-    (b"GET /\xc3\xa9 HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetCharacter),
-    (b"GET /\" HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetCharacter),
-    (b"GET /<a> HTTP/1.1\r\nHost: h\r\n\r\n", Reject::TargetCharacter),
-    // Request lines.
-    (b"GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n", Reject::RequestLine),
-    (b"GET /\0 HTTP/1.1\r\nHost: h\r\n\r\n", Reject::RequestLine),
-    (b"GET  / HTTP/1.1\r\nHost: h\r\n\r\n", Reject::RequestLine),
-    (b"GET /  HTTP/1.1\r\nHost: h\r\n\r\n", Reject::RequestLine),
-    (b"GET\t/ HTTP/1.1\r\nHost: h\r\n\r\n", Reject::RequestLine),
-    (b" GET / HTTP/1.1\r\nHost: h\r\n\r\n", Reject::RequestLine),
-    (b"GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", Reject::RequestLine),
-    (b"GET /\r\n", Reject::RequestLine),
-    (b"GET / http/1.1\r\nHost: h\r\n\r\n", Reject::RequestLine),
-    (b"GET / HTTP/x.1\r\nHost: h\r\n\r\n", Reject::RequestLine),
-    (b"\x16\x03\x01\x02\x00", Reject::RequestLine),
-    (b"GET / HTTP/1.2\r\nHost: h\r\n\r\n", Reject::Version),
-    (b"GET / HTTP/2.0\r\nHost: h\r\n\r\n", Reject::Version),
-    (b"GET / HTTP/0.9\r\nHost: h\r\n\r\n", Reject::Version),
-    (b"GET /a/b?c HTTP/3\r\nHost: h\r\n\r\n", Reject::Version),
-    (b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n", Reject::MethodUnknown),
-    (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Reject::MethodUnknown),
-    (b"get / HTTP/1.1\r\nHost: h\r\n\r\n", Reject::MethodUnknown),
-    (b"TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", Reject::MethodUnknown),
-    (b"GETGETGETGETGETGE", Reject::MethodUnknown),
-];
 
 #[test]
 fn every_refusal_of_the_tables() {

@@ -1,0 +1,150 @@
+//! The operator's interface: `repono admin head …`, on a unix socket that only its
+//! owner can open.
+//!
+//! | request | does |
+//! |---|---|
+//! | `GET /v1/heads` | the list |
+//! | `POST /v1/heads/{name}/drain` | no new connections for this head |
+//! | `POST /v1/heads/{name}/ready` | the opposite |
+//! | `POST /v1/heads/{name}/only` | every new connection to this head |
+//! | `POST /v1/heads/only/off` | the opposite |
+//!
+//! Each answers with the list, as it is afterwards.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::{Path as PathOf, State as StateOf};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::IncomingStream;
+use axum::{Json, Router};
+use repono_journal::Stamp;
+use rustix::fs::Mode;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use serde_json::json;
+use tokio::net::UnixListener;
+
+use crate::heads::{Author, HeadStatus, Heads, WishRefused};
+use crate::standing::Wish;
+
+/// Operators that may wait at a time.
+const BACKLOG: i32 = 16;
+
+/// Who is at the other end of the socket.
+#[derive(Clone, Debug)]
+struct Operator(String);
+
+impl Connected<IncomingStream<'_, UnixListener>> for Operator {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        Self(match stream.io().peer_cred() {
+            Ok(credentials) => format!("uid {}", credentials.uid()),
+            Err(_) => "unknown".to_owned(),
+        })
+    }
+}
+
+/// Opens the socket with mode 0600, in place of one that an earlier process left.
+///
+/// *Errors*: the kernel's.
+pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    // Linux gives the file the mode of the socket: it is never open to others.
+    rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    UnixListener::from_std(socket.into())
+}
+
+/// Answers until the future is dropped.
+///
+/// *Errors*: those of the listener.
+pub(crate) async fn serve(listener: UnixListener, heads: Arc<Heads>) -> io::Result<()> {
+    let routes = Router::new()
+        .route("/v1/heads", get(list))
+        .route("/v1/heads/only/off", post(only_off))
+        .route("/v1/heads/{name}/drain", post(drain))
+        .route("/v1/heads/{name}/ready", post(ready))
+        .route("/v1/heads/{name}/only", post(only))
+        .with_state(heads);
+    axum::serve(listener, routes.into_make_service_with_connect_info::<Operator>()).await
+}
+
+type Answer = Result<Json<Vec<HeadStatus>>, Refused>;
+
+async fn list(StateOf(heads): StateOf<Arc<Heads>>) -> Answer {
+    Ok(Json(heads.list()))
+}
+
+async fn drain(
+    StateOf(heads): StateOf<Arc<Heads>>,
+    ConnectInfo(operator): ConnectInfo<Operator>,
+    PathOf(name): PathOf<String>,
+) -> Answer {
+    heads.wish(&name, Wish::Drain, operator.author())?;
+    list(StateOf(heads)).await
+}
+
+async fn ready(
+    StateOf(heads): StateOf<Arc<Heads>>,
+    ConnectInfo(operator): ConnectInfo<Operator>,
+    PathOf(name): PathOf<String>,
+) -> Answer {
+    heads.wish(&name, Wish::Serve, operator.author())?;
+    list(StateOf(heads)).await
+}
+
+async fn only(
+    StateOf(heads): StateOf<Arc<Heads>>,
+    ConnectInfo(operator): ConnectInfo<Operator>,
+    PathOf(name): PathOf<String>,
+) -> Answer {
+    heads.only(&name, operator.author())?;
+    list(StateOf(heads)).await
+}
+
+async fn only_off(
+    StateOf(heads): StateOf<Arc<Heads>>,
+    ConnectInfo(operator): ConnectInfo<Operator>,
+) -> Answer {
+    heads.only_off(operator.author());
+    list(StateOf(heads)).await
+}
+
+impl Operator {
+    fn author(&self) -> Author<'_> {
+        Author { who: &self.0, at: Stamp::now() }
+    }
+}
+
+/// A wish that was refused, as JSON.
+struct Refused(WishRefused);
+
+impl From<WishRefused> for Refused {
+    fn from(refused: WishRefused) -> Self {
+        Self(refused)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let (status, code, hint) = match self.0 {
+            WishRefused::Unknown => {
+                (StatusCode::NOT_FOUND, "UnknownHead", "`repono admin head list` names them")
+            }
+            WishRefused::TakesNone => {
+                (StatusCode::CONFLICT, "HeadTakesNone", "make it ready first, or choose another head")
+            }
+        };
+        let body = json!({"error": {"code": code, "message": self.0.to_string(), "hint": hint}});
+        (status, Json(body)).into_response()
+    }
+}

@@ -1,0 +1,52 @@
+//! The health checks, one loop for each head.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use repono_journal::Stamp;
+use tokio::time::sleep;
+
+use crate::heads::Heads;
+use crate::probe::{Answer, CheckFailed, Probe};
+use crate::standing::Event;
+
+/// Time between two checks: with two failures a dead head is known within 2 s.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The longest that one check may take.
+pub(crate) const CHECK_MAX: Duration = Duration::from_secs(1);
+
+/// The least time between two checks, when connections call for one at once.
+const INTERVAL_MIN: Duration = Duration::from_millis(50);
+
+/// Checks one head for ever.
+pub(crate) async fn check_forever(heads: Arc<Heads>, position: usize, probe: Arc<Probe>) {
+    let Some((_, head)) = heads.iter().nth(position) else { return };
+    loop {
+        match probe.check(head.address()).await {
+            Ok(Answer::Serving) => heads.observe(position, Event::Passed, Stamp::now()),
+            Ok(Answer::Leaving) => heads.observe(position, Event::Leaving, Stamp::now()),
+            Err(failed) => {
+                tracing::debug!(head = head.name(), error = chain(&failed), "health check");
+                heads.observe_failure(position, failed.level(), Stamp::now());
+            }
+        }
+        tokio::select! {
+            () = sleep(INTERVAL) => {}
+            () = head.doubted() => sleep(INTERVAL_MIN).await,
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(failed: &CheckFailed) -> String {
+    let mut text = failed.to_string();
+    let mut cause = failed.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

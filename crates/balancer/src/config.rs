@@ -1,0 +1,235 @@
+//! The configuration of a balancer.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustls_pki_types::ServerName;
+use serde::{Deserialize, Serialize};
+
+/// The most heads: as many as a set of tried heads holds in one word.
+pub const HEADS_MAX: usize = 64;
+
+/// The longest name of a head: what a journal's record holds.
+const NAME_BYTES_MAX: usize = 32;
+
+/// Threads beyond this would only share the cores of the largest machine.
+const THREADS_MAX: usize = 64;
+
+/// 30 days: a connection that is idle for longer is forgotten, not idle.
+const IDLE_MAX: Duration = Duration::from_secs(30 * 86_400);
+
+/// How long a head keeps an idle connection.
+const HEAD_IDLE: Duration = Duration::from_secs(650);
+
+/// Everything that a balancer is told; TOML, every key as documented here.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The balancer's name in the journal. Default `balancer`.
+    #[serde(default = "name")]
+    pub name: String,
+    /// Address for clients; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Unix socket of the operator's interface; made with mode 0600.
+    pub admin_socket: PathBuf,
+    /// Directory of the journal.
+    pub journal: PathBuf,
+    /// File with the key that the balancer proves itself to its heads with,
+    /// 64 hex digits.
+    pub proxy_key_file: PathBuf,
+    /// Certificates (PEM) of the authorities that the heads' certificates come
+    /// from: the health checks verify them as a client does.
+    pub ca: PathBuf,
+    /// The name in the heads' certificates that the health checks ask for.
+    /// Default `localhost`: what `repono up` writes into its own.
+    #[serde(default = "server_name")]
+    pub server_name: String,
+    /// The heads: 1 to 64.
+    pub heads: Vec<HeadAddress>,
+    /// Threads that relay. Default 1: one core relays tens of thousands of turns
+    /// per second; more than the machine's cores gain nothing.
+    #[serde(default = "threads")]
+    pub threads: usize,
+    /// Connections at a time, over all threads. Default 10,000: each needs two
+    /// descriptors, and the usual limit for a service is 20,000. Lowered at the
+    /// start if the limit of the process allows fewer.
+    #[serde(default = "connections_max")]
+    pub connections_max: usize,
+    /// How long a connection may be idle, in milliseconds; then FIN on both sides.
+    /// Default 900,000 (15 minutes): longer than a head's 650 s, so that the side
+    /// which knows whether a request is under way closes first.
+    #[serde(default = "idle_ms")]
+    pub idle_ms: u64,
+}
+
+/// One head, as the balancer reaches it.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct HeadAddress {
+    /// Its name, as in the head's own configuration: 1 to 32 ASCII letters, digits,
+    /// `.`, `_` or `-`, and not `only`.
+    pub name: String,
+    /// Its balancer-only address.
+    pub address: SocketAddr,
+}
+
+/// The configuration cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// No head, or too many.
+    #[error("heads: 1 to {HEADS_MAX} are needed, not {0}")]
+    Heads(usize),
+    /// A name that the journal or the operator's interface cannot carry.
+    #[error(
+        "heads: `{0}` is not a name: 1 to {NAME_BYTES_MAX} ASCII letters, digits, `.`, `_` or `-`, and not `only`"
+    )]
+    Name(String),
+    /// Two heads under one name.
+    #[error("heads: two are named `{0}`")]
+    Twice(String),
+    /// Not a DNS name or an IP address.
+    #[error("server_name: `{0}` is neither a host name nor an IP address")]
+    ServerName(String),
+    /// A number outside its range.
+    #[error("{key}: {min} to {max}, not {value}")]
+    Range {
+        /// The key.
+        key: &'static str,
+        /// What it was set to.
+        value: u64,
+        /// The least.
+        min: u64,
+        /// The most.
+        max: u64,
+    },
+}
+
+impl Config {
+    /// Checks what the types cannot.
+    ///
+    /// *Errors*: [`ConfigError`], the first one.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.heads.is_empty() || self.heads.len() > HEADS_MAX {
+            return Err(ConfigError::Heads(self.heads.len()));
+        }
+        for (number, head) in self.heads.iter().enumerate() {
+            if !is_name(&head.name) {
+                return Err(ConfigError::Name(head.name.clone()));
+            }
+            if self.heads.iter().take(number).any(|earlier| earlier.name == head.name) {
+                return Err(ConfigError::Twice(head.name.clone()));
+            }
+        }
+        self.tls_name()?;
+        in_range("threads", count(self.threads), count(THREADS_MAX))?;
+        in_range("connections_max", count(self.connections_max), u64::from(u32::MAX))?;
+        in_range("idle_ms", self.idle_ms, u64::try_from(IDLE_MAX.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// How long a connection may be idle.
+    #[must_use]
+    pub const fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle_ms)
+    }
+
+    /// Whether the heads would still keep a connection that the balancer ends.
+    #[must_use]
+    pub fn closes_before_heads(&self) -> bool {
+        self.idle() <= HEAD_IDLE
+    }
+
+    pub(crate) fn tls_name(&self) -> Result<ServerName<'static>, ConfigError> {
+        ServerName::try_from(self.server_name.clone())
+            .map_err(|_| ConfigError::ServerName(self.server_name.clone()))
+    }
+}
+
+/// `only` is a word of the operator's interface (`/v1/heads/only/off`).
+fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.bytes().all(allowed) && name != "only"
+}
+
+fn in_range(key: &'static str, value: u64, max: u64) -> Result<(), ConfigError> {
+    const MIN: u64 = 1;
+    if (MIN..=max).contains(&value) { Ok(()) } else { Err(ConfigError::Range { key, value, min: MIN, max }) }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+fn name() -> String {
+    "balancer".to_owned()
+}
+
+fn server_name() -> String {
+    "localhost".to_owned()
+}
+
+const fn threads() -> usize {
+    1
+}
+
+const fn connections_max() -> usize {
+    10_000
+}
+
+const fn idle_ms() -> u64 {
+    900_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, ConfigError, HeadAddress};
+
+    const TEXT: &str = r#"
+        listen = "127.0.0.1:0"
+        admin_socket = "run/balancer.sock"
+        journal = "journal"
+        proxy_key_file = "secrets/proxy.key"
+        ca = "ca.pem"
+        [[heads]]
+        name = "head-1"
+        address = "127.0.0.1:7461"
+    "#;
+
+    fn config() -> Config {
+        toml::from_str(TEXT).expect("complete")
+    }
+
+    #[test]
+    fn defaults_are_those_documented() {
+        let config = config();
+        assert_eq!(config.validate(), Ok(()));
+        assert_eq!((config.name.as_str(), config.server_name.as_str()), ("balancer", "localhost"));
+        assert_eq!((config.threads, config.connections_max, config.idle().as_secs()), (1, 10_000, 900));
+        assert!(!config.closes_before_heads());
+        assert!(toml::from_str::<Config>(&format!("idel_ms = 1\n{TEXT}")).is_err(), "an unknown key");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused() {
+        let with = |change: fn(&mut Config)| {
+            let mut config = config();
+            change(&mut config);
+            config.validate()
+        };
+        assert_eq!(with(|c| c.heads.clear()), Err(ConfigError::Heads(0)));
+        assert_eq!(with(|c| c.heads = vec![c.heads[0].clone(); 65]), Err(ConfigError::Heads(65)));
+        assert_eq!(with(|c| c.heads = vec![c.heads[0].clone(); 2]), Err(ConfigError::Twice("head-1".into())));
+        for bad in ["", "only", "head 1", "../x", "h\u{e9}", &"x".repeat(33)] {
+            let mut config = config();
+            config.heads = vec![HeadAddress { name: bad.to_owned(), ..config.heads[0].clone() }];
+            assert_eq!(config.validate(), Err(ConfigError::Name(bad.to_owned())));
+        }
+        assert_eq!(with(|c| c.server_name = "a b".into()), Err(ConfigError::ServerName("a b".into())));
+        assert!(matches!(with(|c| c.threads = 0), Err(ConfigError::Range { key: "threads", .. })));
+        assert!(matches!(
+            with(|c| c.connections_max = 0),
+            Err(ConfigError::Range { key: "connections_max", .. })
+        ));
+        assert!(matches!(with(|c| c.idle_ms = u64::MAX), Err(ConfigError::Range { key: "idle_ms", .. })));
+    }
+}

@@ -1,0 +1,117 @@
+//! One connection: reach a head, introduce the client, relay, record.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use repono_core::id::ConnectionId;
+use repono_journal::{ClosedBy, ConnectionRecord, Manner, Phase, SharedRecorder, Side, Stamp, Text};
+use repono_net::drain::Guard;
+use repono_net::listen::Accepted;
+use repono_net::proxy_v2::{self, Header, ProxyKey};
+use repono_net::socket::{self, SocketOptions};
+use repono_relay::{Clocks, Orders, relay_under};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::choice::Tried;
+use crate::heads::{Heads, Lease};
+use crate::record;
+use crate::standing::Event;
+use crate::watch::Watch;
+
+/// How long one head may take to accept. A SYN that is lost is sent again after 1 s;
+/// another head answers sooner.
+const CONNECT_MAX: Duration = Duration::from_secs(1);
+
+/// What the connections of one thread share.
+pub(crate) struct Common {
+    pub(crate) heads: std::sync::Arc<Heads>,
+    pub(crate) proxy_key: ProxyKey,
+    pub(crate) clocks: Clocks,
+    pub(crate) recorder: SharedRecorder,
+    /// Locked for a draw at a time, by this thread alone.
+    pub(crate) random: Mutex<StdRng>,
+}
+
+/// Serves one accepted connection to its end; `guard` counts it until then.
+pub(crate) async fn serve(common: &Common, accepted: Accepted, guard: Guard) {
+    let mut record = common.new_record(&accepted);
+    let header = Header { source: accepted.source, destination: accepted.destination, id: record.id };
+    common.carry(accepted.stream, header, &mut record).await;
+    common.recorder.connection(&record);
+    drop(guard);
+}
+
+/// Turns away a connection that would be one too many.
+pub(crate) fn refuse(common: &Common, accepted: Accepted) {
+    let mut record = common.new_record(&accepted);
+    socket::reset(accepted.stream);
+    record.closed_by = ClosedBy::Us;
+    record.manner = Manner::Kill;
+    common.recorder.connection(&record);
+}
+
+impl Common {
+    fn new_record(&self, accepted: &Accepted) -> ConnectionRecord {
+        let id = self.draw(ConnectionId::random);
+        ConnectionRecord::new(Side::Balancer, id, Stamp::now(), accepted.source, accepted.destination)
+    }
+
+    async fn carry(&self, client: TcpStream, header: Header, record: &mut ConnectionRecord) {
+        let Some((lease, server)) = self.reach_a_head(&header).await else {
+            tracing::warn!(id = %header.id, "no head could be reached: the client is reset");
+            socket::reset(client);
+            record.ended = Stamp::now();
+            record.closed_by = ClosedBy::Us;
+            record.manner = Manner::Kill;
+            record.phase = Phase::Connect;
+            return;
+        };
+        let orders = match lease.head() {
+            Some(head) => {
+                record.head = Text::new(head.name());
+                Orders::from_channel(head.orders())
+            }
+            None => Orders::none(),
+        };
+        let before = Duration::from_nanos(Stamp::mono_now().saturating_sub(record.opened.mono_ns));
+        let mut watch = Watch::new();
+        let outcome = relay_under(client, server, &mut watch, self.clocks, orders).await;
+        drop(lease);
+        record::fill(record, &outcome, &watch, before);
+    }
+
+    /// Tries each head once. Nothing of the client's has been sent to any of them, so
+    /// another try repeats nothing.
+    async fn reach_a_head(&self, header: &Header) -> Option<(Lease, TcpStream)> {
+        let mut tried = Tried::default();
+        loop {
+            let lease = self.draw(|random| self.heads.lease(tried, random))?;
+            let position = lease.position();
+            match self.introduce(&lease, header).await {
+                Ok(server) => return Some((lease, server)),
+                Err(error) => {
+                    let head = lease.head().map(crate::heads::Head::name);
+                    tracing::debug!(id = %header.id, head, %error, "the head did not take a connection");
+                    self.heads.observe(position, Event::Refused, Stamp::now());
+                    tried = tried.with(position);
+                }
+            }
+        }
+    }
+
+    async fn introduce(&self, lease: &Lease, header: &Header) -> io::Result<TcpStream> {
+        let head = lease.head().ok_or(io::ErrorKind::NotFound)?;
+        let mut server = socket::connect(head.address(), &SocketOptions::SERVER, CONNECT_MAX).await?;
+        let bytes = proxy_v2::encode(header, &self.proxy_key);
+        timeout(CONNECT_MAX, server.write_all(&bytes)).await??;
+        Ok(server)
+    }
+
+    fn draw<T>(&self, from: impl FnOnce(&mut StdRng) -> T) -> T {
+        from(&mut self.random.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,245 @@
+//! A balancer as a whole: opens everything, serves, and ends in order.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use repono_journal::{Journal, JournalConfig, JournalError};
+use repono_net::drain::Drain;
+use repono_net::listen;
+use repono_net::proxy_v2::ProxyKey;
+use repono_net::tls::{self, TlsError};
+use repono_relay::Clocks;
+use tokio::sync::oneshot;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio::time::Instant;
+
+use crate::checks::{CHECK_MAX, check_forever};
+use crate::config::{Config, ConfigError};
+use crate::connection::Common;
+use crate::heads::Heads;
+use crate::key_file::{self, KeyFileError};
+use crate::probe::Probe;
+use crate::shard::Shard;
+use crate::{admin, descriptors};
+
+/// How long connections may take to become quiet after the order to stop.
+const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// How long the last ones may take to be reset and recorded.
+const CUT_MAX: Duration = Duration::from_secs(3);
+
+/// Where the balancer can be reached.
+#[derive(Clone, Debug)]
+pub struct BoundAddresses {
+    /// For clients, with the port that the kernel chose.
+    pub listen: SocketAddr,
+    /// For the operator.
+    pub admin_socket: PathBuf,
+}
+
+/// The balancer cannot start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum BalancerError {
+    /// The configuration cannot be used.
+    #[error("the configuration cannot be used")]
+    Config(#[from] ConfigError),
+    /// The key of the PROXY header cannot be used.
+    #[error("the key that the heads know the balancer by cannot be used")]
+    Key(#[from] KeyFileError),
+    /// The authorities' certificates cannot be read.
+    #[error("{} cannot be read", path.display())]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The authorities' certificates cannot be used.
+    #[error("the health checks cannot speak TLS")]
+    Tls(#[from] TlsError),
+    /// The journal cannot be opened.
+    #[error("the journal cannot be opened")]
+    Journal(#[from] JournalError),
+    /// The clients' address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The operator's socket cannot be opened.
+    #[error("cannot listen on {}", path.display())]
+    Admin {
+        /// The socket.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// A thread cannot be started, or can take no more connections.
+    #[error("a relaying thread has failed")]
+    Thread(#[source] io::Error),
+    /// A thread has panicked.
+    #[error("a relaying thread has panicked")]
+    Panicked,
+}
+
+/// Runs a balancer until `shutdown` completes and its connections have ended.
+///
+/// `ready` is called once connections are accepted. After `shutdown` none is: those
+/// that are quiet end with FIN, and what is left after 30 s with RST.
+///
+/// *Errors*: [`BalancerError`]; after `ready` only when a thread fails.
+/// *Cancel safety*: dropping the future closes every connection at once.
+pub async fn run(
+    config: Config,
+    ready: impl FnOnce(BoundAddresses),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), BalancerError> {
+    config.validate()?;
+    if config.closes_before_heads() {
+        tracing::warn!(
+            idle_ms = config.idle_ms,
+            "idle_ms: heads keep idle connections for longer, so closes can race requests"
+        );
+    }
+    let (opened, listener, bound) = Opened::open(&config)?;
+    let drain = CloseOnDrop(Drain::new());
+    let mut background = opened.start_background(&config)?;
+    let mut threads = opened.start_threads(&config, listener, &drain.0)?;
+    ready(bound);
+    let ended = tokio::select! {
+        () = shutdown => Ok(()),
+        Some(failed) = threads.join_next() => failed.unwrap_or(Err(BalancerError::Panicked)),
+    };
+    stop(&opened.heads, &drain.0).await;
+    let rest = join(threads).await;
+    background.shutdown().await;
+    // The next balancer replaces a socket that cannot be removed.
+    let _ = std::fs::remove_file(&config.admin_socket);
+    // Its thread is joined, which blocks; a panic in there has lost records only.
+    let _ = spawn_blocking(move || opened.journal.close()).await;
+    ended.and(rest)
+}
+
+async fn stop(heads: &Heads, drain: &Drain) {
+    let begun = Instant::now();
+    drain.begin(begun);
+    heads.begin_stop();
+    if let Err(open) = drain.wait_idle(begun + STOP_MAX).await {
+        tracing::warn!(%open, "connections are reset before they were quiet");
+        heads.cut();
+        // What is left now hangs in a farewell, and is closed with its thread.
+        let _ = drain.wait_idle(Instant::now() + CUT_MAX).await;
+    }
+    drain.close();
+}
+
+async fn join(mut threads: Threads) -> Result<(), BalancerError> {
+    let mut ended = Ok(());
+    while let Some(thread) = threads.join_next().await {
+        ended = ended.and(thread.unwrap_or(Err(BalancerError::Panicked)));
+    }
+    ended
+}
+
+/// Ends the threads when [`run`] does, however it does.
+struct CloseOnDrop(Drain);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+type Threads = JoinSet<Result<(), BalancerError>>;
+
+/// What a balancer opens before it listens.
+struct Opened {
+    heads: Arc<Heads>,
+    proxy_key: ProxyKey,
+    probe: Arc<Probe>,
+    journal: Journal,
+}
+
+impl Opened {
+    fn open(config: &Config) -> Result<(Self, TcpListener, BoundAddresses), BalancerError> {
+        let proxy_key = key_file::read(&config.proxy_key_file)?;
+        let ca = std::fs::read(&config.ca)
+            .map_err(|source| BalancerError::Ca { path: config.ca.clone(), source })?;
+        let tls = tls::client_config(&ca)?;
+        let probe = Arc::new(Probe::new(tls, config.tls_name()?, &proxy_key, CHECK_MAX));
+        let journal = Journal::open(JournalConfig::new(&config.journal, "balancer", &config.name))?;
+        let heads = Heads::new(&config.heads, journal.shared());
+        let failed = |source| BalancerError::Listen { address: config.listen, source };
+        let listener = listen::bind(config.listen, listen::BACKLOG).map_err(failed)?;
+        let listen = listener.local_addr().map_err(failed)?;
+        let bound = BoundAddresses { listen, admin_socket: config.admin_socket.clone() };
+        Ok((Self { heads, proxy_key, probe, journal }, listener, bound))
+    }
+
+    /// The health checks and the operator's interface, on the caller's runtime.
+    fn start_background(&self, config: &Config) -> Result<JoinSet<()>, BalancerError> {
+        let admin = admin::bind(&config.admin_socket)
+            .map_err(|source| BalancerError::Admin { path: config.admin_socket.clone(), source })?;
+        let mut background = JoinSet::new();
+        for (position, _) in self.heads.iter() {
+            background.spawn(check_forever(Arc::clone(&self.heads), position, Arc::clone(&self.probe)));
+        }
+        let heads = Arc::clone(&self.heads);
+        background.spawn(async move {
+            if let Err(error) = admin::serve(admin, heads).await {
+                tracing::error!(%error, "the operator's socket broke");
+            }
+        });
+        Ok(background)
+    }
+
+    /// The listener belongs to the threads alone: once the last of them has closed it,
+    /// the kernel answers for it.
+    fn start_threads(
+        &self,
+        config: &Config,
+        listener: TcpListener,
+        drain: &Drain,
+    ) -> Result<Threads, BalancerError> {
+        let connections_max =
+            descriptors::connections_max(config.connections_max, descriptors::raise_limit());
+        if connections_max < config.connections_max {
+            tracing::warn!(
+                connections_max,
+                "connections_max: lowered to what the limit of open files allows"
+            );
+        }
+        let mut threads = JoinSet::new();
+        for number in 0..config.threads {
+            let shard = Shard {
+                listener: listener.try_clone().map_err(BalancerError::Thread)?,
+                common: self.common(config),
+                drain: drain.clone(),
+                connections_max,
+            };
+            threads.spawn(end_of(shard.start(number).map_err(BalancerError::Thread)?));
+        }
+        Ok(threads)
+    }
+
+    fn common(&self, config: &Config) -> Arc<Common> {
+        Arc::new(Common {
+            heads: Arc::clone(&self.heads),
+            proxy_key: self.proxy_key.clone(),
+            clocks: Clocks { idle: config.idle(), ..Clocks::DEFAULT },
+            recorder: self.journal.shared(),
+            random: Mutex::new(StdRng::from_os_rng()),
+        })
+    }
+}
+
+async fn end_of(thread: oneshot::Receiver<io::Result<()>>) -> Result<(), BalancerError> {
+    thread.await.map_err(|_| BalancerError::Panicked)?.map_err(BalancerError::Thread)
+}

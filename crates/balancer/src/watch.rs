@@ -1,0 +1,183 @@
+//! What the balancer watches in a connection's bytes: whether the head's end was
+//! announced, and what the kernel knew at the end.
+
+use std::os::fd::AsFd;
+
+use repono_journal::TcpSummary;
+use repono_net::socket::{TcpInfo, tcp_info};
+use repono_relay::{Observer, Pass, Side, Stall, Verdict};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::tail::{Tail, is_client_hello};
+
+/// What the client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speech {
+    /// It has not sent a byte.
+    Silent,
+    /// TLS.
+    Tls,
+    /// Something else.
+    Other,
+}
+
+/// Watches one connection.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    speech: Speech,
+    spoke_last: Option<Side>,
+    client_ended: Option<Instant>,
+    client: Tail,
+    head: Tail,
+    tcp: [Option<TcpSummary>; 2],
+}
+
+impl Watch {
+    pub(crate) const fn new() -> Self {
+        Self {
+            speech: Speech::Silent,
+            spoke_last: None,
+            client_ended: None,
+            client: Tail::EMPTY,
+            head: Tail::EMPTY,
+            tcp: [None, None],
+        }
+    }
+
+    /// Whether this side's stream ended with an alert, which close_notify is.
+    pub(crate) fn announced(&self, side: Side) -> bool {
+        match side {
+            Side::Client => self.client.is_alert(),
+            Side::Server => self.head.is_alert(),
+        }
+    }
+
+    /// The kernel's view of both sockets at the end: the client's, the head's.
+    pub(crate) const fn tcp(&self) -> [Option<TcpSummary>; 2] {
+        self.tcp
+    }
+
+    /// Whether a FIN of the head, which the client has not asked for, is its death.
+    fn head_died(&self) -> bool {
+        match self.speech {
+            Speech::Silent => false,
+            // An announced end may race a request; a client survives FIN better.
+            Speech::Tls => !self.head.is_alert(),
+            // Only the unanswered request shows it: what else is whole cannot be told.
+            Speech::Other => self.spoke_last == Some(Side::Client),
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn moved(&mut self, from: Side, bytes: &[u8], _: Instant) {
+        self.spoke_last = Some(from);
+        match from {
+            Side::Client => {
+                if self.speech == Speech::Silent {
+                    self.speech = if is_client_hello(bytes) { Speech::Tls } else { Speech::Other };
+                }
+                self.client.push(bytes);
+            }
+            Side::Server => self.head.push(bytes),
+        }
+    }
+
+    fn fin(&mut self, from: Side, at: Instant) -> Pass {
+        match from {
+            Side::Client => {
+                self.client_ended = Some(at);
+                Pass::AsFin
+            }
+            Side::Server if self.client_ended.is_none() && self.head_died() => Pass::AsReset,
+            Side::Server => Pass::AsFin,
+        }
+    }
+
+    fn stalled(&mut self, stall: Stall<'_>) -> Verdict {
+        let gone = |stream: &TcpStream| tcp_info(stream).is_ok_and(|info| info.peer_is_gone());
+        if gone(stall.server) {
+            Verdict::Gone(Side::Server)
+        } else if gone(stall.client) {
+            Verdict::Gone(Side::Client)
+        } else {
+            Verdict::Wait
+        }
+    }
+
+    fn ending(&mut self, client: &TcpStream, server: &TcpStream) {
+        self.tcp = [summary(client), summary(server)];
+    }
+}
+
+fn summary(socket: &impl AsFd) -> Option<TcpSummary> {
+    let TcpInfo {
+        rtt_us,
+        rttvar_us,
+        retransmits,
+        total_retrans,
+        unacked,
+        backoff,
+        last_ack_recv_ms,
+        last_data_recv_ms,
+        ..
+    } = tcp_info(socket).ok()?;
+    Some(TcpSummary {
+        rtt_us,
+        rttvar_us,
+        retransmits: retransmits.into(),
+        total_retrans,
+        unacked,
+        backoff: backoff.into(),
+        last_ack_recv_ms,
+        last_data_recv_ms,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use repono_relay::{Observer, Pass, Side};
+    use tokio::time::Instant;
+
+    use super::Watch;
+
+    const HELLO: &[u8] = &[22, 3, 1, 0, 4, 1, 0, 0, 0];
+    const DATA: &[u8] = &[23, 3, 3, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    const CLOSE_NOTIFY: &[u8] = &[21, 3, 3, 0, 2, 1, 0];
+
+    /// What becomes of the head's FIN after these bytes.
+    fn head_fin(bytes: &[(Side, &[u8])]) -> Pass {
+        let mut watch = Watch::new();
+        bytes.iter().for_each(|(side, bytes)| watch.moved(*side, bytes, Instant::now()));
+        watch.fin(Side::Server, Instant::now())
+    }
+
+    #[test]
+    fn a_head_that_says_goodbye_is_believed() {
+        use Side::{Client, Server};
+        assert_eq!(head_fin(&[(Client, HELLO), (Server, DATA), (Server, CLOSE_NOTIFY)]), Pass::AsFin);
+        let raced = [(Client, HELLO), (Server, DATA), (Server, CLOSE_NOTIFY), (Client, DATA)];
+        assert_eq!(head_fin(&raced), Pass::AsFin, "the client may try again after FIN");
+        assert_eq!(head_fin(&[]), Pass::AsFin);
+        assert_eq!(head_fin(&[(Client, b"GET /"), (Server, b"HTTP/1.1 400")]), Pass::AsFin);
+    }
+
+    #[test]
+    fn a_head_that_leaves_without_a_word_has_died() {
+        use Side::{Client, Server};
+        assert_eq!(head_fin(&[(Client, HELLO)]), Pass::AsReset, "within the handshake");
+        assert_eq!(head_fin(&[(Client, HELLO), (Server, DATA)]), Pass::AsReset, "within an answer");
+        assert_eq!(head_fin(&[(Client, b"GET /")]), Pass::AsReset, "before an answer");
+    }
+
+    #[test]
+    fn after_the_clients_fin_the_head_may_just_close() {
+        let mut watch = Watch::new();
+        watch.moved(Side::Client, HELLO, Instant::now());
+        watch.moved(Side::Client, CLOSE_NOTIFY, Instant::now());
+        assert!(watch.announced(Side::Client) && !watch.announced(Side::Server));
+        assert_eq!(watch.fin(Side::Client, Instant::now()), Pass::AsFin);
+        assert_eq!(watch.fin(Side::Server, Instant::now()), Pass::AsFin);
+    }
+}

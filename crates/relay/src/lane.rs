@@ -1,0 +1,143 @@
+//! One direction of a relayed connection.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::buffer::Buffer;
+
+/// Reads and writes in a row before other connections get their turn: 256 KiB.
+const STEPS_IN_A_ROW_MAX: usize = 32;
+
+/// Where one direction stands.
+pub(crate) enum Lane {
+    /// Waits for bytes. Left for `Holding` by bytes, for `Finished` by FIN; a read
+    /// error ends the whole connection.
+    Open,
+    /// Has bytes to write. Left for `Open` when all are written, for `Severed` when
+    /// none can be.
+    Holding(Held),
+    /// The FIN was passed on. Final.
+    Finished,
+    /// The side to write to is gone. Final for this direction; what that side had
+    /// sent before is still read by the other one.
+    Severed(io::ErrorKind),
+}
+
+/// What happened on a lane.
+pub(crate) enum Event<'a> {
+    /// Bytes came.
+    Moved(&'a [u8]),
+    /// Bytes that had been held back are all written.
+    Drained,
+}
+
+/// Why a lane stopped to move.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stop {
+    /// The source has sent FIN, and all its bytes are written.
+    Fin,
+    /// The source's socket has failed.
+    Failed(io::ErrorKind),
+}
+
+impl Lane {
+    /// Whether bytes are in hand.
+    pub(crate) const fn is_holding(&self) -> bool {
+        match self {
+            Self::Holding(_) => true,
+            Self::Open | Self::Finished | Self::Severed(_) => false,
+        }
+    }
+
+    /// Whether nothing will move here any more.
+    pub(crate) const fn is_over(&self) -> bool {
+        match self {
+            Self::Finished | Self::Severed(_) => true,
+            Self::Open | Self::Holding(_) => false,
+        }
+    }
+
+    /// Moves what can be moved from `source` to `sink`. Ready when the source has
+    /// stopped; never ready once the lane is over.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut TcpStream,
+        sink: &mut TcpStream,
+        mut saw: impl FnMut(Event<'_>),
+    ) -> Poll<Stop> {
+        for _ in 0..STEPS_IN_A_ROW_MAX {
+            match self {
+                Self::Finished | Self::Severed(_) => return Poll::Pending,
+                Self::Open => match ready!(Held::poll_read(cx, source)) {
+                    Ok(held) if held.rest().is_empty() => return Poll::Ready(Stop::Fin),
+                    Ok(held) => {
+                        saw(Event::Moved(held.rest()));
+                        *self = Self::Holding(held);
+                    }
+                    Err(error) => return Poll::Ready(Stop::Failed(error.kind())),
+                },
+                Self::Holding(held) => match ready!(held.poll_write(cx, sink)) {
+                    Ok(Pace::AtOnce) => *self = Self::Open,
+                    Ok(Pace::Delayed) => {
+                        saw(Event::Drained);
+                        *self = Self::Open;
+                    }
+                    Err(error) => *self = Self::Severed(error.kind()),
+                },
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// Bytes that were read and not all written.
+pub(crate) struct Held {
+    buffer: Buffer,
+    written: usize,
+    filled: usize,
+    pace: Pace,
+}
+
+/// Whether bytes had to wait for their reader.
+#[derive(Clone, Copy)]
+enum Pace {
+    AtOnce,
+    Delayed,
+}
+
+impl Held {
+    /// Waits until the source is readable, and only then takes a buffer.
+    fn poll_read(cx: &mut Context<'_>, source: &mut TcpStream) -> Poll<io::Result<Self>> {
+        ready!(source.poll_read_ready(cx))?;
+        let mut buffer = Buffer::take();
+        let mut room = ReadBuf::new(&mut buffer);
+        ready!(Pin::new(source).poll_read(cx, &mut room))?;
+        let filled = room.filled().len();
+        Poll::Ready(Ok(Self { buffer, written: 0, filled, pace: Pace::AtOnce }))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, sink: &mut TcpStream) -> Poll<io::Result<Pace>> {
+        while !self.rest().is_empty() {
+            match Pin::new(&mut *sink).poll_write(cx, self.rest()) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => self.written = self.written.saturating_add(count),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    self.pace = Pace::Delayed;
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(self.pace))
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.buffer.get(self.written..self.filled).unwrap_or_default()
+    }
+}
