@@ -1,1 +1,85 @@
-fn main() {}
+//! The chores of this repository, as `cargo xtask CHORE`.
+
+mod layers;
+mod needs;
+mod run;
+
+use anyhow::{Result, bail};
+
+use crate::run::cargo;
+
+const HELP: &str = "\
+cargo xtask CHORE
+
+  quick     layers, formatting, lints, and the tests that need only this repository
+  test      installs what the tests need (Debian and Python packages), then runs all of them
+  ci        what a change must pass: quick's checks, documentation, all tests, a release build
+  layers    imports go down the ranks, never up or sideways
+  fmt       formatting, checked
+  clippy    lints, warnings as errors
+  docs      documentation of every crate, warnings as errors
+  bench     the benchmarks; `bench serve` measures a head against nginx
+  needs     installs what the tests need and stops
+";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let rest = arguments.get(1..).unwrap_or_default();
+    match arguments.first().map_or("help", String::as_str) {
+        "quick" => {
+            checks()?;
+            cargo(&["test", "--workspace", "--locked", "--lib", "--bins"])
+        }
+        "test" => test(),
+        "ci" => {
+            checks()?;
+            docs()?;
+            test()?;
+            cargo(&["build", "--release", "--locked"])
+        }
+        "layers" => layers::check(),
+        "fmt" => fmt(),
+        "clippy" => clippy(),
+        "docs" => docs(),
+        "bench" => bench(rest),
+        "needs" => needs::install(),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        unknown => bail!("there is no chore `{unknown}`\n\n{HELP}"),
+    }
+}
+
+fn checks() -> Result<()> {
+    layers::check()?;
+    fmt()?;
+    clippy()
+}
+
+fn fmt() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])
+}
+
+fn clippy() -> Result<()> {
+    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+}
+
+fn docs() -> Result<()> {
+    run::command("cargo", &["doc", "--workspace", "--no-deps", "--locked"])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .go()
+}
+
+fn test() -> Result<()> {
+    needs::install()?;
+    cargo(&["test", "--workspace", "--locked"])
+}
+
+fn bench(rest: &[String]) -> Result<()> {
+    match rest.first().map(String::as_str) {
+        None => cargo(&["bench", "--workspace", "--locked"]),
+        Some("serve") => run::command("python3", &["benches/serve.py"]).args(rest.get(1..).unwrap_or_default()).go(),
+        Some(other) => bail!("there is no benchmark `{other}`: `bench` runs criterion's, `bench serve` the one against nginx"),
+    }
+}

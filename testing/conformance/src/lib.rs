@@ -6,6 +6,8 @@
 //! shows as well as one of an engine. A state machine (`tests/machine.rs`) then
 //! drives both with the same random commands and compares every answer.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a suite of tests: what does not hold must panic")]
+
 pub mod fixture;
 pub mod model;
 mod suite;

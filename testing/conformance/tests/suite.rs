@@ -1,5 +1,7 @@
 //! The suite over SQLite with a local directory, and over the model.
 
+#![expect(clippy::unwrap_used, reason = "a test: what is not foreseen must panic")]
+
 use std::sync::Arc;
 
 use rand::Rng;

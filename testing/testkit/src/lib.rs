@@ -1,1 +1,12 @@
-//! repono-testkit
+//! Real processes and raw TLS for tests: a whole system of the built program,
+//! and connections on which a test writes exactly the bytes it wants.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`system`] | `repono up` in a directory of its own, its addresses, its commands |
+//! | [`wire`] | one TLS connection: bytes out, responses in |
+//! | [`wait`] | waiting for a state, with a bound |
+
+pub mod system;
+pub mod wait;
+pub mod wire;

@@ -1,0 +1,135 @@
+//! One TLS connection on which a test writes exactly the bytes it wants.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
+
+/// No reply in a test takes longer, and a test that waits for nothing must end.
+const REPLY_MAX: Duration = Duration::from_secs(20);
+
+/// A connection to a head or to the balancer.
+pub struct Wire {
+    stream: StreamOwned<ClientConnection, TcpStream>,
+    input: Vec<u8>,
+}
+
+/// A response as it came.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Names in lower case, values as sent, in order.
+    pub headers: Vec<(String, String)>,
+    /// The body, without its framing.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The value of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// The address in a URL such as `https://127.0.0.1:7443`.
+pub fn address(url: &str) -> Result<SocketAddr> {
+    let address = url.strip_prefix("https://").unwrap_or(url);
+    address.parse().with_context(|| format!("{url} holds no address"))
+}
+
+impl Wire {
+    /// Connects to `url` and trusts `ca`.
+    pub fn connect(url: &str, ca: &Path) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(ca)? {
+            roots.add(certificate?)?;
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let address = address(url)?;
+        let tls = ClientConnection::new(Arc::new(config), ServerName::from(address.ip()))?;
+        let tcp = TcpStream::connect(address)?;
+        tcp.set_nodelay(true)?;
+        tcp.set_read_timeout(Some(REPLY_MAX))?;
+        Ok(Self { stream: StreamOwned::new(tls, tcp), input: Vec::new() })
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()?;
+        Ok(())
+    }
+
+    /// The TCP connection under the TLS.
+    #[must_use]
+    pub fn tcp(&self) -> &TcpStream {
+        &self.stream.sock
+    }
+
+    /// Reads one response to a request with `method`.
+    pub fn response(&mut self, method: &str) -> Result<Response> {
+        let end = loop {
+            if let Some(at) = self.input.windows(4).position(|w| w == b"\r\n\r\n") {
+                break at + 4;
+            }
+            ensure!(self.more()? > 0, "the connection ended before a response");
+        };
+        let head: Vec<u8> = self.input.drain(..end).collect();
+        let mut response = parse_head(&head)?;
+        let bodiless = method == "HEAD" || matches!(response.status, 100..=199 | 204 | 304);
+        if !bodiless {
+            response.body = self.body(&response)?;
+        }
+        Ok(response)
+    }
+
+    fn body(&mut self, response: &Response) -> Result<Vec<u8>> {
+        let length: usize = response.header("content-length").context("a response without a length")?.parse()?;
+        while self.input.len() < length {
+            ensure!(self.more()? > 0, "the connection ended in the middle of a body");
+        }
+        Ok(self.input.drain(..length).collect())
+    }
+
+    /// Whether the peer has ended the connection in order: close_notify, and
+    /// nothing unread before it.
+    pub fn ends_cleanly(&mut self) -> Result<bool> {
+        Ok(self.input.is_empty() && self.more()? == 0)
+    }
+
+    fn more(&mut self) -> io::Result<usize> {
+        let mut chunk = [0; 16 * 1024];
+        let n = self.stream.read(&mut chunk)?;
+        self.input.extend_from_slice(chunk.get(..n).unwrap_or_default());
+        Ok(n)
+    }
+}
+
+fn parse_head(head: &[u8]) -> Result<Response> {
+    let text = str::from_utf8(head)?;
+    let mut lines = text.split("\r\n");
+    let status_line = lines.next().context("an empty response")?;
+    let status = status_line.split(' ').nth(1).context("no status")?.parse()?;
+    let headers = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    Ok(Response { status, headers, body: Vec::new() })
+}

@@ -1,0 +1,62 @@
+//! What the tests need beside Rust and a C compiler: real clients.
+
+use anyhow::{Result, ensure};
+
+use crate::run::{command, root};
+
+/// A program that a test runs, and the Debian package that brings it.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("curl", "curl"),
+    ("python3", "python3-venv"),
+    ("javac", "default-jdk-headless"),
+    ("mcs", "mono-mcs"),
+    ("mono", "mono-runtime"),
+];
+/// Libraries that Mono's HttpWebRequest needs beside the run time.
+const MONO_LIBRARIES: [&str; 2] = ["libmono-system4.0-cil", "ca-certificates-mono"];
+/// Python packages, pinned, into an environment of the repository's own.
+const PYTHON: [&str; 1] = ["requests==2.32.5"];
+
+/// Installs what is missing.
+pub(crate) fn install() -> Result<()> {
+    let missing: Vec<&str> =
+        PROGRAMS.iter().filter(|(program, _)| !has(program)).map(|(_, package)| *package).collect();
+    if !missing.is_empty() {
+        debian(&missing)?;
+    }
+    python()
+}
+
+fn has(program: &str) -> bool {
+    command("sh", &["-c", &format!("command -v {program}")]).succeeds()
+}
+
+fn debian(missing: &[&str]) -> Result<()> {
+    ensure!(
+        has("apt-get"),
+        "the tests need {}; this is not a Debian system, so install them by hand",
+        missing.join(", ")
+    );
+    let root_or_sudo = if command("sh", &["-c", "test $(id -u) = 0"]).succeeds() { "" } else { "sudo " };
+    let mut packages = missing.to_vec();
+    if missing.contains(&"mono-mcs") || missing.contains(&"mono-runtime") {
+        packages.extend(MONO_LIBRARIES);
+    }
+    let script = format!(
+        "{root_or_sudo}apt-get update -qq && \
+         {root_or_sudo}env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {}",
+        packages.join(" ")
+    );
+    command("sh", &["-c", &script]).go()
+}
+
+fn python() -> Result<()> {
+    let environment = root().join("target/python");
+    let python = environment.join("bin/python");
+    let python = python.to_string_lossy();
+    if !command(&python, &["-c", "import requests"]).succeeds() {
+        command("python3", &["-m", "venv", &environment.to_string_lossy()]).go()?;
+        command(&python, &["-m", "pip", "install", "--quiet"]).args(&PYTHON).go()?;
+    }
+    Ok(())
+}
