@@ -23,6 +23,8 @@ pub(crate) struct Sampler {
     second: u64,
     count: u64,
     count_before: u64,
+    /// Ordinary requests left out since the last one that was kept.
+    left_out: u64,
     /// Of each connection the latest request that was left out: its last one, if
     /// the connection's end is the next that is heard of it.
     held: HashMap<ConnectionId, RequestRecord>,
@@ -42,7 +44,14 @@ pub(crate) enum Sampled {
 
 impl Sampler {
     pub(crate) fn new(per_s_max: u64) -> Self {
-        Self { per_s_max: per_s_max.max(1), second: 0, count: 0, count_before: 0, held: HashMap::new() }
+        Self {
+            per_s_max: per_s_max.max(1),
+            second: 0,
+            count: 0,
+            count_before: 0,
+            left_out: 0,
+            held: HashMap::new(),
+        }
     }
 
     /// Decides about one request, by the clock in its record.
@@ -54,10 +63,13 @@ impl Sampler {
             self.forget(&record.connection);
             return Sampled::Keep { one_in: 1 };
         }
-        if self.count.is_multiple_of(one_in) {
+        if self.left_out.saturating_add(1) >= one_in {
             self.forget(&record.connection);
-            return Sampled::Keep { one_in };
+            let stands_for = self.left_out.saturating_add(1);
+            self.left_out = 0;
+            return Sampled::Keep { one_in: stands_for };
         }
+        self.left_out = self.left_out.saturating_add(1);
         if self.held.len() < HELD_MAX || self.held.contains_key(&record.connection) {
             self.held.insert(record.connection, *record);
         }

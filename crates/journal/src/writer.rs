@@ -16,6 +16,11 @@ use crate::stamp::Stamp;
 /// line, and the least that lets a round write many in one call.
 const ROUND: Duration = Duration::from_millis(50);
 
+/// The longest sleep while nothing comes. A record wakes the writer; one that is
+/// pushed in the very moment of falling asleep may not be seen, and waits so long:
+/// a fence in every push would cost more than a look each second.
+const SLEEP: Duration = Duration::from_secs(1);
+
 /// Lines are given to the file in pieces of about this size.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -160,7 +165,7 @@ fn sleep_until_woken(writer: &Writer) {
         flushes.asked > flushes.done
     };
     if writer.all_empty() && !flush && !writer.shared.is_stopping() {
-        std::thread::park();
+        std::thread::park_timeout(SLEEP);
     }
 }
 

@@ -1,9 +1,11 @@
 //! The directories of the blob store: names, links and their durability.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -24,7 +26,7 @@ struct Part {
     path: PathBuf,
     directory: File,
     syncs: Mutex<Syncs>,
-    links: std::sync::atomic::AtomicU64,
+    links: AtomicU64,
 }
 
 /// Which links of a part are durable: numbers of [`Part::links`].
@@ -40,16 +42,21 @@ impl BlobDirectory {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         make_directory(path)?;
         let mut parts = Vec::with_capacity(usize::from(PARTITIONS));
-        let mut made = false;
+        let mut made = Vec::new();
         for number in 0..PARTITIONS {
             let path = path.join(format!("{number:02x}"));
-            if !path.is_dir() {
-                make_directory(&path)?;
-                made = true;
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => made.push(path.clone()),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error.into()),
             }
             parts.push(Part::open(path)?);
         }
-        if made {
+        // All after the last is made: the first sync then carries the others.
+        for path in &made {
+            sync_directory(path)?;
+        }
+        if !made.is_empty() {
             sync_directory(path)?;
         }
         let directory = Self { parts };
@@ -83,13 +90,11 @@ impl BlobDirectory {
     /// A failed sync is never tried again: after it the kernel calls pages clean
     /// that are not, so every link that it covered counts as lost.
     pub(super) fn sync_link(&self, id: BlobId) -> io::Result<()> {
-        use std::sync::atomic::Ordering::SeqCst;
-
         let part = self.part(id);
-        let mine = part.links.fetch_add(1, SeqCst) + 1;
+        let mine = part.links.fetch_add(1, Ordering::SeqCst) + 1;
         let mut syncs = part.syncs.lock().unwrap_or_else(PoisonError::into_inner);
         if syncs.synced < mine && syncs.failed < mine {
-            let covered = part.links.load(SeqCst);
+            let covered = part.links.load(Ordering::SeqCst);
             match part.directory.sync_all() {
                 Ok(()) => syncs.synced = covered,
                 Err(error) => {
@@ -147,7 +152,7 @@ impl BlobDirectory {
 impl Part {
     fn open(path: PathBuf) -> io::Result<Self> {
         let directory = File::open(&path)?;
-        Ok(Self { path, directory, syncs: Mutex::default(), links: std::sync::atomic::AtomicU64::new(0) })
+        Ok(Self { path, directory, syncs: Mutex::default(), links: AtomicU64::new(0) })
     }
 }
 

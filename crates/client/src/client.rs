@@ -1,0 +1,189 @@
+//! The operations on objects and containers.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, StatusCode};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use repono_core::name::{AccountName, ContainerName};
+use repono_journal::SharedRecorder;
+use repono_net::tls::{TlsError, client_config};
+
+use crate::address::{ObjectAddress, container_target};
+use crate::body::Outgoing;
+use crate::error::{Answer, ClientError};
+use crate::exchange::{Ask, Reply, exchange};
+use crate::limits::Limits;
+use crate::object::ObjectState;
+use crate::pool::Host;
+use crate::profile::Profile;
+use crate::vending::Tickets;
+
+/// What a client needs besides its profile.
+pub struct Options {
+    /// The bounds.
+    pub limits: Limits,
+    /// Where requests and connections are recorded.
+    pub recorder: Option<SharedRecorder>,
+    /// Source of connection ids.
+    pub random: StdRng,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { limits: Limits::DEFAULT, recorder: None, random: StdRng::from_os_rng() }
+    }
+}
+
+/// A client of one endpoint, in the name of one user and one application.
+///
+/// *Shape*: one pool for the heads and one for vending. Share it by reference or
+/// in an `Arc`; [`Client::close`] it at the end, so that its connections say
+/// goodbye and are recorded.
+pub struct Client {
+    pub(crate) storage: Arc<Host>,
+    vending: Arc<Host>,
+    tickets: Tickets,
+}
+
+impl Client {
+    /// A client for this profile. Connects nowhere yet.
+    ///
+    /// *Errors*: the certificates to trust are not usable.
+    pub fn new(profile: &Profile, options: Options) -> Result<Self, TlsError> {
+        let Options { limits, recorder, mut random } = options;
+        let tls = client_config(&profile.ca_pem)?;
+        let mut host = |endpoint: &crate::endpoint::Endpoint| {
+            let seeded = StdRng::from_rng(&mut random);
+            Arc::new(Host::new(endpoint.clone(), Arc::clone(&tls), limits, recorder.clone(), seeded))
+        };
+        let storage = host(&profile.endpoint);
+        let vending = host(&profile.vending);
+        let tickets = Tickets::new(Arc::clone(&vending), profile);
+        Ok(Self { storage, vending, tickets })
+    }
+
+    /// Closes idle connections with close_notify and FIN, and waits up to 2 s for
+    /// them.
+    pub async fn close(&self) {
+        tokio::join!(self.storage.close(), self.vending.close());
+    }
+
+    /// How many connections to the heads are open and idle at present.
+    #[must_use]
+    pub fn idle_connections(&self) -> usize {
+        self.storage.idle()
+    }
+
+    /// The present version of an object, with a pre-authorized URI where the
+    /// caller may read it.
+    ///
+    /// *Errors*: [`ClientError`].
+    pub async fn stat(&self, object: &ObjectAddress) -> Result<ObjectState, ClientError> {
+        let mut reply = self.ask(Method::HEAD, &object.target(), &HeaderMap::new()).await?;
+        let state = ObjectState::from_headers(&reply.headers);
+        reply.finish().await?;
+        state
+    }
+
+    /// An absolute URL that hands out the present version without any credential,
+    /// until it expires. Whoever has it can read the object.
+    ///
+    /// *Errors*: [`ClientError::Forbidden`] where the caller may not read.
+    pub async fn share(&self, object: &ObjectAddress) -> Result<String, ClientError> {
+        let state = self.stat(object).await?;
+        match state.preauth_uri {
+            Some(path) => Ok(format!("{}{path}", self.storage.endpoint)),
+            None => Err(ClientError::Forbidden(Answer {
+                status: 403,
+                code: "AccessDenied".to_owned(),
+                trans_id: state.trans_id,
+                retry_after_s: None,
+            })),
+        }
+    }
+
+    /// Deletes an object.
+    ///
+    /// *Errors*: [`ClientError::NotFound`] where there is none; not repeated when
+    /// the connection breaks.
+    pub async fn remove(&self, object: &ObjectAddress) -> Result<(), ClientError> {
+        self.ask(Method::DELETE, &object.target(), &HeaderMap::new()).await?.finish().await
+    }
+
+    /// Creates a container, or finds it there.
+    ///
+    /// *Errors*: [`ClientError`].
+    pub async fn create_container(
+        &self,
+        account: &AccountName,
+        container: &ContainerName,
+    ) -> Result<(), ClientError> {
+        let target = container_target(account, container);
+        self.ask(Method::PUT, &target, &HeaderMap::new()).await?.finish().await
+    }
+
+    /// Deletes an empty container.
+    ///
+    /// *Errors*: [`ClientError::Conflict`] where it holds objects.
+    pub async fn delete_container(
+        &self,
+        account: &AccountName,
+        container: &ContainerName,
+    ) -> Result<(), ClientError> {
+        let target = container_target(account, container);
+        self.ask(Method::DELETE, &target, &HeaderMap::new()).await?.finish().await
+    }
+
+    /// A request without a body in the caller's name, successful or an error.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        target: &str,
+        extra: &HeaderMap,
+    ) -> Result<Reply, ClientError> {
+        match self.try_ask(&method, target, extra, Outgoing::empty()).await? {
+            Asked::Answered(reply) => Ok(*reply),
+            Asked::TicketExpired(_) => match self.try_ask(&method, target, extra, Outgoing::empty()).await? {
+                Asked::Answered(reply) => Ok(*reply),
+                Asked::TicketExpired(answer) => Err(answer.into_error()),
+            },
+        }
+    }
+
+    /// One request in the caller's name; whether the ticket has expired is for the
+    /// caller, who alone knows whether the body can be sent again.
+    pub(crate) async fn try_ask(
+        &self,
+        method: &Method,
+        target: &str,
+        extra: &HeaderMap,
+        body: Outgoing,
+    ) -> Result<Asked, ClientError> {
+        let ticket = self.tickets.ticket().await?;
+        let mut headers = ticket.headers();
+        headers.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let ask = Ask { method: method.clone(), target: target.to_owned(), headers, body };
+        let mut reply = exchange(&self.storage, ask).await?;
+        if reply.status.is_success() {
+            return Ok(Asked::Answered(Box::new(reply)));
+        }
+        let answer = reply.answer().await;
+        // The reply to a HEAD has no body to say which kind of 401 it is.
+        let unsaid = method == Method::HEAD && answer.code.is_empty();
+        if reply.status == StatusCode::UNAUTHORIZED && (answer.code == "TicketExpired" || unsaid) {
+            self.tickets.refused(&ticket).await;
+            return Ok(Asked::TicketExpired(answer));
+        }
+        Err(answer.into_error())
+    }
+}
+
+/// The outcome of one request in the caller's name.
+pub(crate) enum Asked {
+    /// A successful reply.
+    Answered(Box<Reply>),
+    /// The ticket has expired, and has been forgotten: asked again, there will be
+    /// another.
+    TicketExpired(Answer),
+}

@@ -1,0 +1,293 @@
+//! The connections to one host: bounded, fairly queued, evicted when they end.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use repono_core::id::ConnectionId;
+use repono_journal::{ConnectionRecord, Manner, RequestRecord, Reuse, SharedRecorder, Stamp};
+use rustls::ClientConfig;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::endpoint::Endpoint;
+use crate::error::ClientError;
+use crate::limits::Limits;
+use crate::pool::dial::{DialTimes, dial};
+use crate::pool::link::{Connected, Link};
+use crate::pool::slot::{Effect, Event, Slot};
+
+pub(crate) mod dial;
+pub(crate) mod link;
+pub(crate) mod slot;
+
+/// After a reply's last byte hyper needs a moment to be ready for the next
+/// request; a connection that takes longer is not worth keeping.
+const READY: Duration = Duration::from_millis(500);
+
+/// How long a closing pool waits for its connections to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// One service and the connections to it.
+pub(crate) struct Host {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) tls: Arc<ClientConfig>,
+    pub(crate) limits: Limits,
+    slots: Mutex<Vec<Slot<Connected>>>,
+    /// As many permits as slots, handed out in the order of asking: whoever has
+    /// one finds a slot that nobody uses.
+    permits: Arc<Semaphore>,
+    /// The watchers, which end with the host.
+    watchers: Mutex<JoinSet<()>>,
+    recorder: Option<SharedRecorder>,
+    random: Mutex<StdRng>,
+}
+
+/// Which connection a request may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// Any.
+    Any,
+    /// One that has carried nothing: a reused one has just failed.
+    Fresh,
+}
+
+impl Host {
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        tls: Arc<ClientConfig>,
+        limits: Limits,
+        recorder: Option<SharedRecorder>,
+        random: StdRng,
+    ) -> Self {
+        let count = limits.connections_per_host.max(1);
+        Self {
+            endpoint,
+            tls,
+            limits,
+            slots: Mutex::new((0..count).map(|_| Slot::Empty).collect()),
+            permits: Arc::new(Semaphore::new(count)),
+            watchers: Mutex::new(JoinSet::new()),
+            recorder,
+            random: Mutex::new(random),
+        }
+    }
+
+    /// Lends a connection, waiting for a place and opening one where needed.
+    ///
+    /// *Cancel safety*: dropping the future gives the place back.
+    pub(crate) async fn lease(self: &Arc<Self>, freshness: Freshness) -> Result<Lease, ClientError> {
+        let asked_ns = Stamp::mono_now();
+        let permit = timeout(self.limits.queue, Arc::clone(&self.permits).acquire_owned())
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .ok_or(ClientError::Busy)?;
+        let (index, effect) = self.claim(freshness).ok_or(ClientError::Busy)?;
+        let mut lease = Lease {
+            host: Arc::clone(self),
+            index: Some(index),
+            connected: None,
+            queued_ns: Stamp::mono_now().saturating_sub(asked_ns),
+            dialled: DialTimes::default(),
+            reuse: Reuse::New,
+            _permit: permit,
+        };
+        match effect {
+            Effect::Use(connected) => lease.reuse(connected),
+            Effect::Replace(old) => {
+                close(old, Manner::IdleExpiry);
+                lease.open().await?;
+            }
+            Effect::Dial | Effect::Nothing => lease.open().await?,
+            Effect::Close(old) => close(old, Manner::Kill),
+        }
+        Ok(lease)
+    }
+
+    /// Writes a request's record, where there is a journal.
+    pub(crate) fn record(&self, record: &RequestRecord) {
+        if let Some(recorder) = &self.recorder {
+            recorder.request(record);
+        }
+    }
+
+    pub(crate) fn new_id(&self) -> ConnectionId {
+        ConnectionId::random(&mut *lock(&self.random))
+    }
+
+    /// How many connections are open and nobody's.
+    pub(crate) fn idle(&self) -> usize {
+        lock(&self.slots).iter().filter(|slot| matches!(slot, Slot::Idle { .. })).count()
+    }
+
+    /// Closes what is idle, and waits a little until it has said so to the peer.
+    pub(crate) async fn close(&self) {
+        let count = lock(&self.slots).len();
+        for index in 0..count {
+            self.on(index, Event::Closing, Manner::FinCloseNotify);
+        }
+        let mut watchers = std::mem::take(&mut *lock(&self.watchers));
+        let all = async { while watchers.join_next().await.is_some() {} };
+        // What is still lent then is cut: its watcher ends with the set.
+        let _within = timeout(GOODBYE, all).await;
+    }
+
+    /// The watcher of an idle connection says that its time is over.
+    pub(crate) fn expired(&self, index: usize, link: &Link) {
+        self.on(index, Event::Expired(link.id), Manner::IdleExpiry);
+    }
+
+    /// The watcher of a connection says that it has ended.
+    pub(crate) fn ended(&self, index: usize, link: &Link, record: &ConnectionRecord) {
+        self.on(index, Event::Ended(link.id), Manner::Error);
+        if let Some(recorder) = &self.recorder {
+            recorder.connection(record);
+        }
+    }
+
+    fn claim(&self, freshness: Freshness) -> Option<(usize, Effect<Connected>)> {
+        let now = Instant::now();
+        let mut slots = lock(&self.slots);
+        let fitting = slots.iter().enumerate().filter_map(|(index, slot)| Some((slot.fitness(now)?, index)));
+        let (event, index) = match freshness {
+            Freshness::Any => (Event::Claim { now }, fitting.max()?.1),
+            // The worst connection makes room; an empty place is better still.
+            Freshness::Fresh => {
+                let empty = |fitness: &slot::Fitness| !matches!(fitness, slot::Fitness::Empty);
+                (Event::ClaimFresh, fitting.min_by_key(|(fitness, _)| (empty(fitness), *fitness))?.1)
+            }
+        };
+        Some((index, step(slots.get_mut(index)?, event)))
+    }
+
+    fn on(&self, index: usize, event: Event<Connected>, manner: Manner) {
+        let effect = lock(&self.slots).get_mut(index).map(|slot| step(slot, event));
+        match effect {
+            Some(Effect::Close(connected) | Effect::Replace(connected) | Effect::Use(connected)) => {
+                close(connected, manner);
+            }
+            Some(Effect::Nothing | Effect::Dial) | None => {}
+        }
+    }
+
+    /// Puts a connection back, unless it has ended meanwhile.
+    fn put_back(&self, index: usize, connected: Connected, until: Instant) {
+        let link = Arc::clone(&connected.link);
+        let mut slots = lock(&self.slots);
+        // Under the lock: a watcher that has set `ended` has yet to evict it.
+        let event = if link.has_ended() {
+            Event::Abandoned
+        } else {
+            link.idles_until(Some(until));
+            Event::Returned { id: link.id, connection: connected, until }
+        };
+        let effect = slots.get_mut(index).map(|slot| step(slot, event));
+        drop(slots);
+        drop(effect);
+    }
+
+    fn spawn(self: &Arc<Self>, dialled: dial::Dialled, index: usize) -> (Connected, DialTimes) {
+        let dial::Dialled { connected, driver, times } = dialled;
+        let watcher = link::watch(driver, Arc::clone(&connected.link), Arc::downgrade(self), index);
+        let mut watchers = lock(&self.watchers);
+        while watchers.try_join_next().is_some() {}
+        watchers.spawn(watcher);
+        (connected, times)
+    }
+}
+
+fn step(slot: &mut Slot<Connected>, event: Event<Connected>) -> Effect<Connected> {
+    let (next, effect) = std::mem::replace(slot, Slot::Empty).on(event);
+    *slot = next;
+    effect
+}
+
+/// Dropping the sender ends the connection: hyper sends close_notify and FIN.
+fn close(connected: Connected, manner: Manner) {
+    connected.link.ending(manner);
+    drop(connected);
+}
+
+/// A connection in the hands of one request. Dropping it ends the connection;
+/// [`Lease::give_back`] keeps it.
+pub(crate) struct Lease {
+    host: Arc<Host>,
+    /// The slot; `None` once it has been given back and may be another's.
+    index: Option<usize>,
+    connected: Option<Connected>,
+    pub(crate) queued_ns: u64,
+    pub(crate) dialled: DialTimes,
+    pub(crate) reuse: Reuse,
+    /// Released after [`Drop`] has freed the slot.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    /// The connection; it is there until the lease is given back.
+    pub(crate) fn connected(&mut self) -> Option<&mut Connected> {
+        self.connected.as_mut()
+    }
+
+    /// Keeps the connection for others, for at most `idle`.
+    pub(crate) async fn give_back(mut self, idle: Duration) {
+        let Some(mut connected) = self.connected.take() else { return };
+        match timeout(READY, connected.sender.ready()).await {
+            Ok(Ok(())) => {
+                if let Some(index) = self.index.take() {
+                    self.host.put_back(index, connected, Instant::now() + idle);
+                }
+            }
+            Ok(Err(_)) | Err(_) => drop(connected),
+        }
+    }
+
+    /// Ends the connection, saying why.
+    pub(crate) fn end(mut self, manner: Manner) {
+        if let Some(connected) = self.connected.take() {
+            close(connected, manner);
+        }
+    }
+
+    /// Lets go of a connection that broke: the end is the peer's or the path's.
+    pub(crate) fn broke(mut self) {
+        drop(self.connected.take());
+    }
+
+    fn reuse(&mut self, connected: Connected) {
+        let since = connected.link.idle_since_ns.load(Ordering::Relaxed);
+        self.reuse = Reuse::Reused {
+            idle_before_ns: Stamp::mono_now().saturating_sub(since),
+            requests_before: connected.link.uses.load(Ordering::Relaxed),
+        };
+        connected.link.idles_until(None);
+        self.connected = Some(connected);
+    }
+
+    async fn open(&mut self) -> Result<(), ClientError> {
+        let dialled = dial(&self.host).await?;
+        let Some(index) = self.index else { return Err(ClientError::Busy) };
+        let (connected, times) = self.host.spawn(dialled, index);
+        self.dialled = times;
+        self.connected = Some(connected);
+        self.host.on(index, Event::Opened, Manner::Kill);
+        Ok(())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connected) = self.connected.take() {
+            close(connected, Manner::Kill);
+        }
+        if let Some(index) = self.index.take() {
+            self.host.on(index, Event::Abandoned, Manner::Kill);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
