@@ -1,1 +1,65 @@
-fn main() {}
+//! Repono: an object store whose connections never stall.
+//!
+//! One binary: a thin subcommand for each service and each tool.
+
+mod output;
+mod service;
+mod up;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::output::Form;
+
+/// An object store like S3: four stateless heads over HTTPS behind a layer-4
+/// balancer, short-lived tickets, and connections that never stall
+#[derive(Parser, Debug)]
+#[command(name = "repono", version, max_term_width = 100)]
+struct Arguments {
+    /// Print facts and errors as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Start everything on this machine: vending, heads, balancer, embedded store
+    Up(up::Options),
+    /// Run one head
+    Head(service::Options),
+    /// Run the balancer
+    Balancer(service::Options),
+    /// Run the vending service
+    Vending(service::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let form = if arguments.json { Form::Json } else { Form::Text };
+    match run(arguments.command, form) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::report(&error, form),
+    }
+}
+
+fn run(command: Command, form: Form) -> Result<()> {
+    match command {
+        Command::Up(options) => up::run(&options, form),
+        Command::Head(options) => service::head(&options, form),
+        Command::Balancer(options) => service::balancer(&options, form),
+        Command::Vending(options) => service::vending(&options, form),
+    }
+}
+
+/// Runs `future` to its end on a runtime of its own.
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(future)
+}

@@ -1,1 +1,39 @@
-//! repono-vending
+//! Vending: turns a long-lived credential into a short-lived ticket, and keeps
+//! the accounts, users, applications, groups, policies and keys.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`] | what the service is told |
+//! | [`server`] | the service as a whole: start, listeners, end |
+//! | [`first_run`] | what a new store is filled with |
+//! | `door` | the public interface: `POST /v1/tickets`, `GET /healthcheck` |
+//! | `desk` | one request for a ticket, from the log-in to the signature |
+//! | `office` | changes of identities and keys, with their audit |
+//! | `nearest` | names that exist, for the hint about one that does not |
+//! | `admin` | the administrators' interface on a unix socket |
+//! | `connection` | the life of one TLS connection |
+//! | `directory` | users, applications, secrets and the signing key, in memory |
+//! | `secret` | secrets: made, hashed, compared |
+//! | `throttle` | limits on failed log-ins |
+//! | `key_ring` | the rows of the key ring and their rotation |
+//! | `reply` | the one shape of a refusal |
+//! | `limits` | clocks and bounds, each with its reason |
+
+mod admin;
+pub mod config;
+mod connection;
+mod desk;
+mod directory;
+mod door;
+pub mod first_run;
+mod key_ring;
+mod limits;
+mod nearest;
+mod office;
+mod reply;
+mod secret;
+pub mod server;
+mod throttle;
+
+pub use config::Config;
+pub use server::{BoundAddresses, VendingError, run};
