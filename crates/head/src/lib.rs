@@ -8,11 +8,13 @@
 //! | `exchange` | one request and its reply |
 //! | `caller` | who asks, and the permit to act |
 //! | `directory` | users, policies, keys and revocations, kept current |
+//! | `collector` | removal of what no object refers to |
 //! | `shard` | what one thread owns |
 //! | `fault` | what goes over the wire when something does not hold |
 //! | `limits` | the clocks and bounds, each with its reason |
 
 mod caller;
+mod collector;
 pub mod config;
 mod connection;
 mod directory;

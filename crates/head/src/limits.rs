@@ -40,6 +40,10 @@ pub(crate) const TICKETS_REMEMBERED: usize = 8192;
 /// How often a head asks whether users, policies, keys or revocations changed:
 /// well within the promised 2 s.
 pub(crate) const DIRECTORY_POLL: Duration = Duration::from_millis(250);
+/// How often garbage whose grace is over is removed.
+pub(crate) const GARBAGE_EVERY: Duration = Duration::from_secs(60);
+/// How often the blobs are compared with the metadata; it reads every name.
+pub(crate) const ORPHANS_EVERY: Duration = Duration::from_secs(3600);
 /// With a directory not confirmed for this long, writes are refused.
 pub(crate) const DIRECTORY_STALE_WRITES: Duration = Duration::from_secs(60);
 /// With a directory not confirmed for this long, everything is refused.

@@ -23,6 +23,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use crate::collector::collect;
 use crate::config::Config;
 use crate::connection::{self, Arrival, Arrived};
 use crate::directory::{BuildError, Built, DirectoryFeed, Masters, build, refresh};
@@ -107,6 +108,7 @@ pub async fn run(
         opened.ticket_keys,
         opened.epoch,
     ));
+    let collecting = tokio::spawn(collect(opened.common.store.clone(), config.store.clone()));
     ready();
     {
         let deal = |arrival| {
@@ -127,6 +129,7 @@ pub async fn run(
     }
     threads.end();
     refreshing.abort();
+    collecting.abort();
     opened.journal.close();
     Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! One binary: a thin subcommand for each service and each tool.
 
+mod admin;
 mod output;
 mod service;
 mod up;
@@ -29,6 +30,8 @@ struct Arguments {
 enum Command {
     /// Start everything on this machine: vending, heads, balancer, embedded store
     Up(up::Options),
+    /// Users, applications, groups, policies, keys, revocation, heads
+    Admin(admin::Options),
     /// Run one head
     Head(service::Options),
     /// Run the balancer
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
 fn run(command: Command, form: Form) -> Result<()> {
     match command {
         Command::Up(options) => up::run(&options, form),
+        Command::Admin(options) => admin::run(&options, form),
         Command::Head(options) => service::head(&options, form),
         Command::Balancer(options) => service::balancer(&options, form),
         Command::Vending(options) => service::vending(&options, form),

@@ -35,7 +35,11 @@ pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
 }
 
 /// A failure with a code that scripts can hold on to: exit code 1.
-pub(crate) fn failure(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+pub(crate) fn failure(
+    code: &'static str,
+    message: impl Into<String>,
+    hint: impl Into<String>,
+) -> anyhow::Error {
     Failure { code, message: message.into(), hint: hint.into(), exit: EXIT_WRONG }.into()
 }
 

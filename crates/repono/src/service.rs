@@ -40,7 +40,9 @@ pub(crate) fn head(options: &Options, form: Form) -> Result<()> {
 /// Runs the balancer.
 pub(crate) fn balancer(options: &Options, form: Form) -> Result<()> {
     let config: repono_balancer::Config = configuration(&options.config)?;
-    config.validate().map_err(|error| crate::output::usage(format!("{}: {error}", options.config.display())))?;
+    config
+        .validate()
+        .map_err(|error| crate::output::usage(format!("{}: {error}", options.config.display())))?;
     if options.check {
         return print_effective(&config, form);
     }
@@ -109,6 +111,7 @@ pub(crate) fn shutdown_signal() -> Result<Shutdown> {
 pub(crate) fn start_messages() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("REPONO_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let colours = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let colours =
+        std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }

@@ -33,7 +33,9 @@ const READY_MAX: Duration = Duration::from_secs(30);
 
 /// Options of `repono up`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  repono up\n  repono up --data /srv/repono --listen 0.0.0.0:7443 --heads 2\n  repono up --listen 127.0.0.1:0 --vending 127.0.0.1:0 --ready-file ready.json")]
+#[command(
+    after_help = "Examples:\n  repono up\n  repono up --data /srv/repono --listen 0.0.0.0:7443 --heads 2\n  repono up --listen 127.0.0.1:0 --vending 127.0.0.1:0 --ready-file ready.json"
+)]
 pub(crate) struct Options {
     /// Where everything is kept; made by the first run
     #[arg(long, value_name = "DIR", default_value = "./repono-data")]
@@ -72,15 +74,14 @@ async fn up(options: &Options, form: Form) -> Result<()> {
     plan.write_configurations(&layout)?;
 
     let (stop, stopped) = watch::channel(false);
-    let mut services = Services::start(plan.services(&layout), &stopped);
+    let mut services = Services::start(plan.servers(&layout), &stopped);
     let mut background = JoinSet::new();
     background.spawn(admin::serve(admin::bind(&layout.admin_socket())?, plan.admin_routes(&layout)));
     background.spawn(watchdog::watch(layout.store(), services.statuses.clone()));
 
     tokio::select! {
-        ready = services.ready() => {
+        ready = start_up(&mut services, &plan, &layout, &stopped) => {
             let pids = ready?;
-            plan.answers(&layout).await?;
             announce(&plan.ready(&layout, pids), options.ready_file.as_deref(), form)?;
             shutdown.await;
         }
@@ -94,6 +95,21 @@ async fn up(options: &Options, form: Form) -> Result<()> {
         let _ = std::fs::remove_file(file);
     }
     Ok(())
+}
+
+/// Brings everything up; gives the process ids.
+async fn start_up(
+    services: &mut Services,
+    plan: &Plan,
+    layout: &Layout,
+    stopped: &watch::Receiver<bool>,
+) -> Result<BTreeMap<String, u32>> {
+    services.ready().await?;
+    // The balancer comes last: its first look at the heads then finds them well.
+    services.add(plan.balancer(layout), stopped);
+    let pids = services.ready().await?;
+    plan.answers(layout).await?;
+    Ok(pids)
 }
 
 fn layout(data: &Path) -> Result<Layout> {
@@ -111,7 +127,9 @@ fn lock(layout: &Layout) -> Result<File> {
             "another `repono up` runs on {}: stop it first, or choose another directory with --data",
             layout.root().display()
         ))),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
     }
 }
 
@@ -134,14 +152,17 @@ struct Services {
 
 impl Services {
     fn start(services: Vec<Service>, stop: &watch::Receiver<bool>) -> Self {
-        let mut tasks = JoinSet::new();
-        let mut statuses = BTreeMap::new();
+        let mut started = Self { tasks: JoinSet::new(), statuses: BTreeMap::new() };
         for service in services {
-            let (status, seen) = watch::channel(Status::Starting);
-            statuses.insert(service.name.clone(), seen);
-            tasks.spawn(supervise(service, status, stop.clone()));
+            started.add(service, stop);
         }
-        Self { tasks, statuses }
+        started
+    }
+
+    fn add(&mut self, service: Service, stop: &watch::Receiver<bool>) {
+        let (status, seen) = watch::channel(Status::Starting);
+        self.statuses.insert(service.name.clone(), seen);
+        self.tasks.spawn(supervise(service, status, stop.clone()));
     }
 
     /// Waits until every service answers; gives their process ids.

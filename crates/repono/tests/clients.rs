@@ -95,7 +95,8 @@ fn real_files_come_back_identical_with_stock_clients() {
         .collect();
     fs::write(&list, lines.join("\n") + "\n").expect("written");
     let headers = system.path("ticket.headers");
-    fs::write(&headers, system.ticket(&["--life", "1h"]).expect("a ticket").join("\n") + "\n").expect("written");
+    fs::write(&headers, system.ticket(&["--life", "1h"]).expect("a ticket").join("\n") + "\n")
+        .expect("written");
 
     let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testing/clients");
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
@@ -107,7 +108,8 @@ fn real_files_come_back_identical_with_stock_clients() {
     client("requests", Command::new(python).arg(clients.join("fetch.py")).args(&arguments), all);
     client("HttpClient", Command::new("java").arg(clients.join("Fetch.java")).args(&arguments), all);
     let program = system.path("Fetch.exe");
-    let compiled = Command::new("mcs").arg(format!("-out:{}", program.display())).arg(clients.join("Fetch.cs"));
+    let compiled =
+        Command::new("mcs").arg(format!("-out:{}", program.display())).arg(clients.join("Fetch.cs"));
     assert!(compiled.status().expect("mcs runs; see `cargo xtask needs`").success());
     client("HttpWebRequest", Command::new("mono").arg(program).args(&arguments), all);
 

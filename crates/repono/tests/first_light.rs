@@ -12,7 +12,15 @@ const PDF_BYTES: usize = 5_378_129;
 
 fn curl(system: &System, arguments: &[&str]) -> Vec<u8> {
     let output = Command::new("curl")
-        .args(["--silent", "--show-error", "--fail-with-body", "--max-time", "30", "--cacert", system.fact("ca")])
+        .args([
+            "--silent",
+            "--show-error",
+            "--fail-with-body",
+            "--max-time",
+            "30",
+            "--cacert",
+            system.fact("ca"),
+        ])
         .args(arguments)
         .output()
         .expect("curl runs");
@@ -94,6 +102,10 @@ fn a_second_up_on_the_same_directory_says_so() {
 
     let ticket = system.ticket(&[]).expect("a ticket before");
     system.restart().expect("up again on what is there");
-    assert_eq!(ticket.first(), system.ticket(&[]).expect("a ticket after").first(), "the user is still there");
+    assert_eq!(
+        ticket.first(),
+        system.ticket(&[]).expect("a ticket after").first(),
+        "the user is still there"
+    );
     assert_eq!(system.stop(rustix::process::Signal::TERM).expect("it ends"), Some(0));
 }

@@ -42,9 +42,11 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener> {
         Ok(()) | Err(_) => {}
     }
     // The directory is 0700, so nobody else can connect before the mode is set.
-    let listener = UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    let listener =
+        UnixListener::bind(path).with_context(|| format!("cannot listen on {}", path.display()))?;
     let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(path, owner_only).with_context(|| format!("cannot protect {}", path.display()))?;
+    std::fs::set_permissions(path, owner_only)
+        .with_context(|| format!("cannot protect {}", path.display()))?;
     Ok(listener)
 }
 
@@ -59,7 +61,8 @@ pub(crate) async fn serve(listener: UnixListener, routes: Routes) {
             Ok((stream, _)) => {
                 let routes = routes.clone();
                 connections.spawn(async move {
-                    if let Ok(Err(error)) = tokio::time::timeout(REQUEST_MAX, forward(stream, &routes)).await {
+                    if let Ok(Err(error)) = tokio::time::timeout(REQUEST_MAX, forward(stream, &routes)).await
+                    {
                         tracing::warn!(error = format!("{error:#}"), "admin request failed");
                     }
                 });

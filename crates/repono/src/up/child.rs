@@ -65,7 +65,11 @@ pub(crate) struct Service {
 }
 
 /// Keeps `service` alive until `stop` turns true, and reports into `status`.
-pub(crate) async fn supervise(service: Service, status: watch::Sender<Status>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn supervise(
+    service: Service,
+    status: watch::Sender<Status>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut backoff = BACKOFF_FIRST;
     while !*stop.borrow() {
         let started = Instant::now();
@@ -76,7 +80,11 @@ pub(crate) async fn supervise(service: Service, status: watch::Sender<Status>, m
             Ok(Life::Stopped) => break,
             Err(error) => {
                 status.send_replace(Status::Failed(format!("{error:#}")));
-                tracing::error!(service = service.name, error = format!("{error:#}"), "service did not start");
+                tracing::error!(
+                    service = service.name,
+                    error = format!("{error:#}"),
+                    "service did not start"
+                );
             }
         }
         if *stop.borrow() {

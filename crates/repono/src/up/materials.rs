@@ -58,8 +58,13 @@ pub(crate) const PROXY_KEY: &str = "proxy.key";
 
 /// Makes what is missing and renews server certificates that grow old.
 pub(crate) fn prepare(layout: &Layout) -> Result<()> {
-    for dir in [layout.root().to_owned(), layout.secrets(), layout.run(), layout.journal(), layout.root().join("log")]
-    {
+    for dir in [
+        layout.root().to_owned(),
+        layout.secrets(),
+        layout.run(),
+        layout.journal(),
+        layout.root().join("log"),
+    ] {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)

@@ -117,69 +117,80 @@ impl Plan {
 
     pub(super) fn write_configurations(&self, layout: &Layout) -> Result<()> {
         let secret = |name: &str| layout.secret(name);
-        write(layout, "vending", &repono_vending::Config {
-            name: "vending".into(),
-            listen: self.vending,
-            admin_socket: layout.socket("vending"),
-            store: layout.store(),
-            journal: layout.journal(),
-            vending_master_key_file: secret(VENDING_MASTER),
-            heads_master_key_file: secret(HEADS_MASTER),
-            tls: repono_vending::config::Tls {
-                ecdsa_chain: secret("server-ecdsa.pem"),
-                ecdsa_key: secret("server-key-ecdsa.pem"),
-                rsa_chain: secret("server-rsa.pem"),
-                rsa_key: secret("server-key-rsa.pem"),
-            },
-        })?;
-        for head in &self.heads {
-            write(layout, &head.name, &repono_head::Config {
-                name: head.name.clone(),
-                direct: head.direct,
-                balanced: head.balanced,
+        write(
+            layout,
+            "vending",
+            &repono_vending::Config {
+                name: "vending".into(),
+                listen: self.vending,
+                admin_socket: layout.socket("vending"),
                 store: layout.store(),
                 journal: layout.journal(),
+                vending_master_key_file: secret(VENDING_MASTER),
                 heads_master_key_file: secret(HEADS_MASTER),
-                proxy_key_file: secret(PROXY_KEY),
-                tls: repono_head::config::Tls {
+                tls: repono_vending::config::Tls {
                     ecdsa_chain: secret("server-ecdsa.pem"),
                     ecdsa_key: secret("server-key-ecdsa.pem"),
                     rsa_chain: secret("server-rsa.pem"),
                     rsa_key: secret("server-key-rsa.pem"),
                 },
-                threads: self.threads,
-                connections_max: 10_000,
-            })?;
+            },
+        )?;
+        for head in &self.heads {
+            write(
+                layout,
+                &head.name,
+                &repono_head::Config {
+                    name: head.name.clone(),
+                    direct: head.direct,
+                    balanced: head.balanced,
+                    store: layout.store(),
+                    journal: layout.journal(),
+                    heads_master_key_file: secret(HEADS_MASTER),
+                    proxy_key_file: secret(PROXY_KEY),
+                    tls: repono_head::config::Tls {
+                        ecdsa_chain: secret("server-ecdsa.pem"),
+                        ecdsa_key: secret("server-key-ecdsa.pem"),
+                        rsa_chain: secret("server-rsa.pem"),
+                        rsa_key: secret("server-key-rsa.pem"),
+                    },
+                    threads: self.threads,
+                    connections_max: 10_000,
+                },
+            )?;
         }
         let heads = self.heads.iter().map(|head| repono_balancer::config::HeadAddress {
             name: head.name.clone(),
             address: head.balanced,
         });
-        write(layout, "balancer", &repono_balancer::Config {
-            name: "balancer".into(),
-            listen: self.balancer,
-            admin_socket: layout.socket("balancer"),
-            journal: layout.journal(),
-            proxy_key_file: secret(PROXY_KEY),
-            ca: layout.ca(),
-            server_name: "localhost".into(),
-            heads: heads.collect(),
-            threads: 1,
-            // Two descriptors each, within the usual limit of 20,000.
-            connections_max: 9_000,
-            idle_ms: 900_000,
-        })
+        write(
+            layout,
+            "balancer",
+            &repono_balancer::Config {
+                name: "balancer".into(),
+                listen: self.balancer,
+                admin_socket: layout.socket("balancer"),
+                journal: layout.journal(),
+                proxy_key_file: secret(PROXY_KEY),
+                ca: layout.ca(),
+                server_name: "localhost".into(),
+                heads: heads.collect(),
+                threads: 1,
+                // Two descriptors each, within the usual limit of 20,000.
+                connections_max: 9_000,
+                idle_ms: 900_000,
+            },
+        )
     }
 
-    pub(super) fn services(&self, layout: &Layout) -> Vec<Service> {
-        let service = |name: &str, subcommand| Service {
-            name: name.into(),
-            subcommand,
-            config: layout.config(name),
-            log: layout.log(name),
-        };
-        let heads = self.heads.iter().map(|head| service(&head.name, "head"));
-        [service("vending", "vending"), service("balancer", "balancer")].into_iter().chain(heads).collect()
+    /// Vending and the heads.
+    pub(super) fn servers(&self, layout: &Layout) -> Vec<Service> {
+        let heads = self.heads.iter().map(|head| service(layout, &head.name, "head"));
+        std::iter::once(service(layout, "vending", "vending")).chain(heads).collect()
+    }
+
+    pub(super) fn balancer(&self, layout: &Layout) -> Service {
+        service(layout, "balancer", "balancer")
     }
 
     /// Waits until clients are answered.
@@ -206,6 +217,10 @@ impl Plan {
             pids,
         }
     }
+}
+
+fn service(layout: &Layout, name: &str, subcommand: &'static str) -> Service {
+    Service { name: name.into(), subcommand, config: layout.config(name), log: layout.log(name) }
 }
 
 /// The profile of the demo user, as the first run writes it.

@@ -43,7 +43,8 @@ pub(super) async fn watch(store: PathBuf, services: BTreeMap<String, watch::Rece
 
 /// Ends the holder, if it is one of ours: another process is the operator's.
 fn free(pid: u32, services: &BTreeMap<String, watch::Receiver<Status>>) {
-    let ours = services.iter().find(|(_, status)| matches!(*status.borrow(), Status::Ready { pid: p } if p == pid));
+    let ours =
+        services.iter().find(|(_, status)| matches!(*status.borrow(), Status::Ready { pid: p } if p == pid));
     let Some((name, _)) = ours else {
         // A process that was killed leaves its name behind until the next one's turn.
         if !PathBuf::from(format!("/proc/{pid}")).exists() {
@@ -52,7 +53,11 @@ fn free(pid: u32, services: &BTreeMap<String, watch::Receiver<Status>>) {
         tracing::error!(pid, "a foreign process holds the write lock of the metadata; end it to go on");
         return;
     };
-    tracing::error!(service = name, pid, "the service holds the write lock and does not go on: it is restarted");
+    tracing::error!(
+        service = name,
+        pid,
+        "the service holds the write lock and does not go on: it is restarted"
+    );
     if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
         // The process may have ended meanwhile; the lock is free then.
         let _ = kill_process(pid, Signal::KILL);
