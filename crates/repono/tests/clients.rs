@@ -1,6 +1,8 @@
 //! A thousand real files go up with `repono put -r`, are listed, and come back
 //! byte-identical with four stock clients, by ticket and by pre-authorized URI.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -108,9 +110,9 @@ fn real_files_come_back_identical_with_stock_clients() {
     client("requests", Command::new(python).arg(clients.join("fetch.py")).args(&arguments), all);
     client("HttpClient", Command::new("java").arg(clients.join("Fetch.java")).args(&arguments), all);
     let program = system.path("Fetch.exe");
-    let compiled =
-        Command::new("mcs").arg(format!("-out:{}", program.display())).arg(clients.join("Fetch.cs"));
-    assert!(compiled.status().expect("mcs runs; see `cargo xtask needs`").success());
+    let mut compiler = Command::new("mcs");
+    compiler.arg(format!("-out:{}", program.display())).arg(clients.join("Fetch.cs"));
+    assert!(compiler.status().expect("mcs runs; see `cargo xtask needs`").success());
     client("HttpWebRequest", Command::new("mono").arg(program).args(&arguments), all);
 
     // And back with our own command, through links and checksums.

@@ -1,6 +1,8 @@
 //! The way of the story, with curl: a ticket, PUT of a PDF through the balancer,
 //! HEAD with the ticket, GET of the pre-authorized URI without it.
 
+#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
+
 use std::path::Path;
 use std::process::Command;
 

@@ -176,3 +176,6 @@ fn tls_record(facts: TlsFacts) -> Tls {
         resumed: facts.resumed,
     }
 }
+
+#[cfg(test)]
+mod tests;

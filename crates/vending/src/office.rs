@@ -201,3 +201,6 @@ fn listed(rows: &[KeyRow]) -> String {
     let one = |row: &KeyRow| format!("{} {} {}", row.role.as_str(), row.id, row.state.as_str());
     rows.iter().map(one).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -193,7 +193,9 @@ pub(crate) struct Verifier {
 }
 
 /// A turn of argon2id.
-pub(crate) struct Turn(OwnedSemaphorePermit);
+pub(crate) struct Turn {
+    _permit: OwnedSemaphorePermit,
+}
 
 /// One comparison to be made.
 pub(crate) struct Comparison<'a> {
@@ -284,7 +286,8 @@ impl Verifier {
 
     async fn wait(&self) -> Result<Turn, SecretError> {
         let _place = self.queue.try_acquire().map_err(|_| SecretError::Crowded)?;
-        Arc::clone(&self.turns).acquire_owned().await.map(Turn).map_err(|_| SecretError::Failed)
+        let permit = Arc::clone(&self.turns).acquire_owned().await.map_err(|_| SecretError::Failed)?;
+        Ok(Turn { _permit: permit })
     }
 }
 

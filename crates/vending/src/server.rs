@@ -131,7 +131,7 @@ pub struct BoundAddresses {
 /// is accepted, idle ones end at once and the others with their next reply; what
 /// is left after 30 s is closed.
 ///
-/// *Errors*: [`VendingError`], all before `ready`.
+/// *Errors*: [`VendingError`], all before `ready` except a listener that breaks.
 pub async fn run(
     config: Config,
     ready: impl FnOnce(BoundAddresses),
@@ -156,14 +156,17 @@ pub async fn run(
     let bound = BoundAddresses { https: acceptor.local_addr(), admin: config.admin_socket.clone() };
     let administrators = socket.serve(admin::routes(Arc::clone(&opened.office)), drain.signal());
     ready(bound);
-    tokio::join!(administrators, receive(acceptor, house, &drain), end_in_order(&drain, shutdown),);
+    let received = receive(acceptor, house, &drain);
+    let ((), broken, ()) = tokio::join!(administrators, received, end_in_order(&drain, shutdown));
     background.shutdown().await;
     opened.journal.close();
-    Ok(())
+    broken.map_err(|source| VendingError::Listen { address: config.listen, source })
 }
 
 /// Accepts connections until the drain begins, and sees them to their ends.
-async fn receive(acceptor: Acceptor, house: Arc<House>, drain: &Drain) {
+///
+/// *Errors*: those of a listener that broke, which begins the drain.
+async fn receive(acceptor: Acceptor, house: Arc<House>, drain: &Drain) -> io::Result<()> {
     let sources = Sources::default();
     let mut connections = JoinSet::new();
     let broken = accept_loop(acceptor, drain.signal(), Until::Draining, |accepted, guard| {
@@ -179,12 +182,11 @@ async fn receive(acceptor: Acceptor, house: Arc<House>, drain: &Drain) {
             drop(place);
         });
     });
-    if let Err(error) = broken.await {
-        tracing::error!(%error, "the listener broke: the service ends");
-        drain.begin(Instant::now());
-    }
+    let broken = broken.await;
+    drain.begin(Instant::now());
     drain.signal().reached(Until::Closing).await;
     connections.shutdown().await;
+    broken
 }
 
 /// Drains when told to, or when the listener broke, for as long as is allowed.
@@ -251,7 +253,7 @@ impl Opened {
     }
 }
 
-fn started(at: Timestamp) -> Audit {
+pub(crate) fn started(at: Timestamp) -> Audit {
     Audit {
         at,
         who: "vending".to_owned(),

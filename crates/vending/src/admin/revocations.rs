@@ -80,10 +80,12 @@ async fn user(office: &Office, who: Who, text: &str) -> Result<Vec<View>, Fault>
     let Qualified { account, name } = Qualified::parse(text, "user")?;
     let identity = office.identity().await?;
     let found = identity.users.iter().find(|row| row.account == account && row.name == name);
-    let before = found.ok_or_else(|| {
+    let row = found.ok_or_else(|| {
         nearest::not_found(Subject::User, Some(text), &nearest::names(&identity, Subject::User))
     })?;
-    let at_s = revoked_at(before.revoked_before_s, office.now().unix_seconds());
+    let bound = identity.applications.iter().find(|application| application.id == row.application_id);
+    let last_s = row.revoked_before_s.max(bound.and_then(|application| application.revoked_before_s));
+    let at_s = revoked_at(last_s, office.now().unix_seconds());
     let change = IdentityChange::RevokeUser { account, name, at_s };
     office
         .change(who, format!("revoke the tickets of user {text}"), &[(Subject::User, text)], change)
@@ -95,11 +97,13 @@ async fn application(office: &Office, who: Who, text: &str) -> Result<Vec<View>,
     let name: ApplicationName = named(text, "application")?;
     let identity = office.identity().await?;
     let found = identity.applications.iter().find(|row| row.name == name);
-    let before = found.ok_or_else(|| {
+    let row = found.ok_or_else(|| {
         let known = nearest::names(&identity, Subject::Application);
         nearest::not_found(Subject::Application, Some(text), &known)
     })?;
-    let at_s = revoked_at(before.revoked_before_s, office.now().unix_seconds());
+    let users = identity.users.iter().filter(|user| user.application_id == row.id);
+    let last_s = users.map(|user| user.revoked_before_s).fold(row.revoked_before_s, Option::max);
+    let at_s = revoked_at(last_s, office.now().unix_seconds());
     let what = format!("revoke the tickets of application {text}");
     let change = IdentityChange::RevokeApplication { name, at_s };
     office.change(who, what, &[(Subject::Application, text)], change).await?;
@@ -115,12 +119,15 @@ async fn key(office: &Office, who: Who, name: &KeyName) -> Result<Vec<View>, Fau
     Ok(written.iter().map(View::from).collect())
 }
 
-/// The second up to which tickets are void. A ticket issued directly after the
-/// last revocation is stamped one second ahead ([`Salt::after_revocation`]); a
-/// revocation that follows within that second ends it too.
-fn revoked_at(before_s: Option<u64>, now_s: u64) -> u64 {
-    match before_s {
-        Some(before_s) if before_s >= now_s => before_s.saturating_add(1),
+/// The second up to which tickets are void, where the last revocation of the user
+/// or of the application, whichever it was, ended those up to `last_s`.
+///
+/// A ticket issued directly after that one is stamped one second ahead
+/// ([`Salt::after_revocation`]); a revocation that follows within the second ends
+/// it too. Log-ins after it hold from the next second on.
+fn revoked_at(last_s: Option<u64>, now_s: u64) -> u64 {
+    match last_s {
+        Some(last_s) if last_s >= now_s => last_s.saturating_add(1),
         Some(_) | None => now_s,
     }
 }

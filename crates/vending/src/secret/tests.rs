@@ -2,7 +2,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use repono_store::model::identity::SecretHash;
 use zeroize::Zeroizing;
 
-use super::{ChoiceError, Comparison, Form, Kept, Secret, SecretError, Verifier};
+use super::{ChoiceError, Comparison, Form, Kept, NOTHING, Secret, SecretError, Verifier};
 use crate::limits::{ARGON2_QUEUE_MAX, SECRET_BYTES_MAX};
 
 fn secret(text: &str) -> Secret {
@@ -52,7 +52,7 @@ async fn only_chosen_secrets_wait_for_a_turn_and_not_too_many_of_them() {
     let verifier = verifier();
     let generated = Secret::generate(&mut StdRng::seed_from_u64(7));
     let chosen = secret("correct horse battery");
-    let of = |presented| [Comparison { presented, kept: &Kept::Nothing }];
+    let of = |presented| [Comparison { presented, kept: &NOTHING }];
     assert!(verifier.turn(&of(&generated)).await.expect("none is needed").is_none());
     let turn = verifier.turn(&of(&chosen)).await.expect("a turn");
     assert!(turn.is_some());

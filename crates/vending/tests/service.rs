@@ -1,0 +1,15 @@
+//! The service as its callers see it: over TLS on loopback, and over the admin
+//! socket, with a store in a folder of its own.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on must end")]
+
+#[path = "service/admin.rs"]
+mod admin;
+#[path = "service/house.rs"]
+mod house;
+#[path = "service/life.rs"]
+mod life;
+#[path = "service/revocation.rs"]
+mod revocation;
+#[path = "service/tickets.rs"]
+mod tickets;
