@@ -79,7 +79,11 @@ fn test() -> Result<()> {
 fn bench(rest: &[String]) -> Result<()> {
     match rest.first().map(String::as_str) {
         None => cargo(&["bench", "--workspace", "--locked"]),
-        Some("serve") => run::command("python3", &["benches/serve.py"]).args(rest.get(1..).unwrap_or_default()).go(),
-        Some(other) => bail!("there is no benchmark `{other}`: `bench` runs criterion's, `bench serve` the one against nginx"),
+        Some("serve") => {
+            run::command("python3", &["benches/serve.py"]).args(rest.get(1..).unwrap_or_default()).go()
+        }
+        Some(other) => bail!(
+            "there is no benchmark `{other}`: `bench` runs criterion's, `bench serve` the one against nginx"
+        ),
     }
 }

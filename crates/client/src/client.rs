@@ -18,6 +18,7 @@ use crate::object::ObjectState;
 use crate::pool::Host;
 use crate::profile::Profile;
 use crate::vending::Tickets;
+use crate::vending::{TicketWish, VendedTicket};
 
 /// What a client needs besides its profile.
 pub struct Options {
@@ -73,6 +74,14 @@ impl Client {
     #[must_use]
     pub fn idle_connections(&self) -> usize {
         self.storage.idle()
+    }
+
+    /// A new ticket in the name of the profile's user and application.
+    ///
+    /// *Errors*: [`ClientError::Unauthorized`] for wrong secrets,
+    /// [`ClientError::Refused`] for a life or a scope that cannot be.
+    pub async fn vend(&self, wish: &TicketWish) -> Result<VendedTicket, ClientError> {
+        self.tickets.vend(wish).await
     }
 
     /// The present version of an object, with a pre-authorized URI where the

@@ -44,3 +44,4 @@ pub use object::ObjectState;
 pub use profile::{Profile, ProfileError, ProfileWarning, S3Keys};
 pub use progress::{FileEnd, Progress, Silent};
 pub use secret::Secret;
+pub use vending::{TicketWish, VendedTicket};

@@ -58,17 +58,41 @@ impl Ticket {
     }
 }
 
+/// What a ticket is asked for with, beyond the profile's credentials.
+#[derive(Clone, Debug, Default)]
+pub struct TicketWish {
+    /// Life in seconds; vending's default where there is none.
+    pub life_s: Option<u64>,
+    /// What the ticket is narrowed to, such as `m=GET,HEAD;p=/v1/demo/files/`.
+    pub scope: Option<String>,
+}
+
+/// A ticket as vending gave it.
+pub struct VendedTicket {
+    /// The header fields to send, by name.
+    pub headers: BTreeMap<String, Secret>,
+    /// The same ticket as one string, for `X-Auth-Token`.
+    pub token: Secret,
+    /// When it ends, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub expires: String,
+}
+
 #[derive(Serialize)]
 struct Wish<'a> {
     user: &'a str,
     secret: &'a str,
     application: &'a str,
     application_secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    life_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
 struct Granted {
     headers: BTreeMap<String, Secret>,
+    token: Secret,
     expires: String,
 }
 
@@ -104,12 +128,24 @@ impl Tickets {
         }
     }
 
+    /// A ticket of its own, not kept.
+    pub(crate) async fn vend(&self, wish: &TicketWish) -> Result<VendedTicket, ClientError> {
+        let Granted { headers, token, expires } = parse(&self.ask(wish).await?)?;
+        Ok(VendedTicket { headers, token, expires })
+    }
+
     async fn fetch(&self) -> Result<Ticket, ClientError> {
+        read(&self.ask(&TicketWish::default()).await?)
+    }
+
+    async fn ask(&self, wish: &TicketWish) -> Result<Bytes, ClientError> {
         let wish = Wish {
             user: &self.user,
             secret: self.user_secret.expose(),
             application: &self.application,
             application_secret: self.application_secret.expose(),
+            life_s: wish.life_s,
+            scope: wish.scope.as_deref(),
         };
         let text =
             serde_json::to_vec(&wish).map_err(|_| ClientError::Protocol("a wish that cannot be written"))?;
@@ -122,15 +158,18 @@ impl Tickets {
         if !reply.status.is_success() {
             return Err(reply.answer().await.into_error());
         }
-        read(&reply.whole(ANSWER_BYTES_MAX).await?)
+        reply.whole(ANSWER_BYTES_MAX).await
     }
+}
+
+fn parse(body: &[u8]) -> Result<Granted, ClientError> {
+    serde_json::from_slice(body).map_err(|_| ClientError::Protocol("a ticket that cannot be read"))
 }
 
 /// Only the ticket's own fields are taken over: a vending service that was taken
 /// over must not choose `Host` or `Content-Length`.
 fn read(body: &[u8]) -> Result<Ticket, ClientError> {
-    let granted: Granted =
-        serde_json::from_slice(body).map_err(|_| ClientError::Protocol("a ticket that cannot be read"))?;
+    let granted = parse(body)?;
     let expires_s = parse_utc_seconds(granted.expires.as_bytes())
         .ok_or(ClientError::Protocol("a ticket without a readable expiry"))?;
     let mut headers = HeaderMap::new();

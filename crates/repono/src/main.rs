@@ -3,8 +3,12 @@
 //! One binary: a thin subcommand for each service and each tool.
 
 mod admin;
+mod connect;
+mod objects;
 mod output;
+mod progress;
 mod service;
+mod ticket;
 mod up;
 
 use std::process::ExitCode;
@@ -30,6 +34,22 @@ struct Arguments {
 enum Command {
     /// Start everything on this machine: vending, heads, balancer, embedded store
     Up(up::Options),
+    /// Vend a ticket
+    Ticket(ticket::Options),
+    /// Put files, folders or standard input
+    Put(objects::PutOptions),
+    /// Get objects, verified and resumable
+    Get(objects::GetOptions),
+    /// List containers or objects
+    Ls(objects::ListOptions),
+    /// Show what is known of an object
+    Stat(objects::StatOptions),
+    /// Delete objects
+    Rm(objects::RemoveOptions),
+    /// Print a pre-authorized URL of an object
+    Share(objects::ShareOptions),
+    /// Create and delete containers
+    Container(objects::ContainerOptions),
     /// Users, applications, groups, policies, keys, revocation, heads
     Admin(admin::Options),
     /// Run one head
@@ -52,6 +72,14 @@ fn main() -> ExitCode {
 fn run(command: Command, form: Form) -> Result<()> {
     match command {
         Command::Up(options) => up::run(&options, form),
+        Command::Ticket(options) => ticket::run(&options, form),
+        Command::Put(options) => objects::put(&options, form),
+        Command::Get(options) => objects::get(&options, form),
+        Command::Ls(options) => objects::list(&options, form),
+        Command::Stat(options) => objects::stat(&options, form),
+        Command::Rm(options) => objects::remove(&options, form),
+        Command::Share(options) => objects::share(&options, form),
+        Command::Container(options) => objects::container(&options, form),
         Command::Admin(options) => admin::run(&options, form),
         Command::Head(options) => service::head(&options, form),
         Command::Balancer(options) => service::balancer(&options, form),

@@ -1,6 +1,7 @@
 //! What commands print: facts on standard output, errors on standard error, both
 //! as JSON when asked; and the exit codes.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -18,7 +19,7 @@ pub(crate) enum Form {
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Failure {
-    code: &'static str,
+    code: Cow<'static, str>,
     message: String,
     hint: String,
     exit: u8,
@@ -31,23 +32,24 @@ const EXIT_USAGE: u8 = 2;
 
 /// An error of usage or configuration: exit code 2.
 pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
-    Failure { code: "Usage", message: message.into(), hint: String::new(), exit: EXIT_USAGE }.into()
+    Failure { code: "Usage".into(), message: message.into(), hint: String::new(), exit: EXIT_USAGE }.into()
 }
 
 /// A failure with a code that scripts can hold on to: exit code 1.
 pub(crate) fn failure(
-    code: &'static str,
+    code: Cow<'static, str>,
     message: impl Into<String>,
     hint: impl Into<String>,
 ) -> anyhow::Error {
-    Failure { code, message: message.into(), hint: hint.into(), exit: EXIT_WRONG }.into()
+    Failure { code: code.into(), message: message.into(), hint: hint.into(), exit: EXIT_WRONG }.into()
 }
 
 /// Prints an error and gives the exit code that belongs to it.
 pub(crate) fn report(error: &anyhow::Error, form: Form) -> ExitCode {
     let known = error.downcast_ref::<Failure>();
     let message = chain(error);
-    let (code, hint, exit) = known.map_or(("Failed", "", EXIT_WRONG), |f| (f.code, f.hint.as_str(), f.exit));
+    let (code, hint, exit) =
+        known.map_or(("Failed", "", EXIT_WRONG), |f| (&*f.code, f.hint.as_str(), f.exit));
     match form {
         Form::Json => eprintln!("{}", json!({"error": {"code": code, "message": message, "hint": hint}})),
         Form::Text => {

@@ -1,7 +1,7 @@
 //! One TLS connection on which a test writes exactly the bytes it wants.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub struct Wire {
 pub struct Response {
     /// The status code.
     pub status: u16,
+    /// Status line and header lines, byte for byte.
+    pub head: Vec<u8>,
     /// Names in lower case, values as sent, in order.
     pub headers: Vec<(String, String)>,
     /// The body, without its framing.
@@ -53,6 +55,11 @@ pub fn address(url: &str) -> Result<SocketAddr> {
 impl Wire {
     /// Connects to `url` and trusts `ca`.
     pub fn connect(url: &str, ca: &Path) -> Result<Self> {
+        Self::over(TcpStream::connect(address(url)?)?, ca)
+    }
+
+    /// Begins TLS on a TCP connection that may have carried other bytes before.
+    pub fn over(tcp: TcpStream, ca: &Path) -> Result<Self> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(ca)? {
             roots.add(certificate?)?;
@@ -62,9 +69,8 @@ impl Wire {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let address = address(url)?;
-        let tls = ClientConnection::new(Arc::new(config), ServerName::from(address.ip()))?;
-        let tcp = TcpStream::connect(address)?;
+        let name = ServerName::from(tcp.peer_addr()?.ip());
+        let tls = ClientConnection::new(Arc::new(config), name)?;
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(REPLY_MAX))?;
         Ok(Self { stream: StreamOwned::new(tls, tcp), input: Vec::new() })
@@ -75,6 +81,19 @@ impl Wire {
         self.stream.write_all(bytes)?;
         self.stream.flush()?;
         Ok(())
+    }
+
+    /// Says that nothing more will be sent: close_notify and FIN, while replies
+    /// can still come.
+    pub fn finish(&mut self) -> Result<()> {
+        self.stream.conn.send_close_notify();
+        self.stream.flush()?;
+        Ok(self.stream.sock.shutdown(Shutdown::Write)?)
+    }
+
+    /// Waits this long for the peer, from now on.
+    pub fn set_patience(&self, limit: Duration) -> Result<()> {
+        Ok(self.stream.sock.set_read_timeout(Some(limit))?)
     }
 
     /// The TCP connection under the TLS.
@@ -101,7 +120,8 @@ impl Wire {
     }
 
     fn body(&mut self, response: &Response) -> Result<Vec<u8>> {
-        let length: usize = response.header("content-length").context("a response without a length")?.parse()?;
+        let length: usize =
+            response.header("content-length").context("a response without a length")?.parse()?;
         while self.input.len() < length {
             ensure!(self.more()? > 0, "the connection ended in the middle of a body");
         }
@@ -131,5 +151,5 @@ fn parse_head(head: &[u8]) -> Result<Response> {
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
-    Ok(Response { status, headers, body: Vec::new() })
+    Ok(Response { status, head: head.to_vec(), headers, body: Vec::new() })
 }
