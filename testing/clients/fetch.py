@@ -12,6 +12,8 @@ def main(base, ca, headers_file, list_file):
     with open(headers_file) as f:
         ticket = dict(line.strip().split(": ", 1) for line in f if line.strip())
     session = requests.Session()
+    # REQUESTS_CA_BUNDLE in the environment would win over `verify`.
+    session.trust_env = False
     session.verify = ca
     count = 0
     with open(list_file) as f:

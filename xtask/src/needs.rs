@@ -5,15 +5,16 @@ use anyhow::{Result, ensure};
 use crate::run::{command, root};
 
 /// A program that a test runs, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 5] = [
+const PROGRAMS: [(&str, &str); 6] = [
     ("curl", "curl"),
     ("python3", "python3-venv"),
     ("javac", "default-jdk-headless"),
     ("mcs", "mono-mcs"),
     ("mono", "mono-runtime"),
+    ("cert-sync", "ca-certificates-mono"),
 ];
 /// Libraries that Mono's HttpWebRequest needs beside the run time.
-const MONO_LIBRARIES: [&str; 2] = ["libmono-system4.0-cil", "ca-certificates-mono"];
+const MONO_LIBRARIES: [&str; 1] = ["libmono-system4.0-cil"];
 /// Python packages, pinned, into an environment of the repository's own.
 const PYTHON: [&str; 1] = ["requests==2.32.5"];
 

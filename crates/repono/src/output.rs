@@ -37,7 +37,7 @@ pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
 
 /// A failure with a code that scripts can hold on to: exit code 1.
 pub(crate) fn failure(
-    code: Cow<'static, str>,
+    code: impl Into<Cow<'static, str>>,
     message: impl Into<String>,
     hint: impl Into<String>,
 ) -> anyhow::Error {

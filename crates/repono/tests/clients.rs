@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -70,6 +71,26 @@ fn client(name: &str, command: &mut Command, expected: usize) {
     assert!(said.contains(&format!("{expected} identical")), "{name}: {said}");
 }
 
+/// Mono's HttpWebRequest, with a certificate store of its own.
+fn mono(system: &System, source: &Path, arguments: &[OsString; 4], expected: usize) {
+    let program = system.path("Fetch.exe");
+    let mut compiler = Command::new("mcs");
+    compiler.arg(format!("-out:{}", program.display())).arg(source);
+    assert!(compiler.status().expect("mcs runs; see `cargo xtask needs`").success());
+    let home = system.path("mono");
+    let at_home = |program: &str| {
+        let mut command = Command::new(program);
+        command.env("HOME", &home).env("XDG_CONFIG_HOME", home.join("config"));
+        command
+    };
+    let trusted = at_home("cert-sync").args(["--user", "--quiet", system.fact("ca")]).status();
+    assert!(trusted.expect("cert-sync runs; see `cargo xtask needs`").success());
+    let [_base, ca, headers, list] = arguments;
+    let by_name = system.balancer().replace("127.0.0.1", "localhost");
+    let mut client_program = at_home("mono");
+    client("HttpWebRequest", client_program.arg(program).arg(by_name).args([ca, headers, list]), expected);
+}
+
 #[test]
 fn real_files_come_back_identical_with_stock_clients() {
     let system = System::start(PROGRAM, &[]).expect("up");
@@ -109,11 +130,7 @@ fn real_files_come_back_identical_with_stock_clients() {
     let python = target.join("python/bin/python");
     client("requests", Command::new(python).arg(clients.join("fetch.py")).args(&arguments), all);
     client("HttpClient", Command::new("java").arg(clients.join("Fetch.java")).args(&arguments), all);
-    let program = system.path("Fetch.exe");
-    let mut compiler = Command::new("mcs");
-    compiler.arg(format!("-out:{}", program.display())).arg(clients.join("Fetch.cs"));
-    assert!(compiler.status().expect("mcs runs; see `cargo xtask needs`").success());
-    client("HttpWebRequest", Command::new("mono").arg(program).args(&arguments), all);
+    mono(&system, &clients.join("Fetch.cs"), &arguments, all);
 
     // And back with our own command, through links and checksums.
     let back = system.path("back");

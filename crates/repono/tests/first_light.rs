@@ -102,12 +102,11 @@ fn a_second_up_on_the_same_directory_says_so() {
     let message = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(message.contains("another `repono up` runs on"), "{message}");
 
-    let ticket = system.ticket(&[]).expect("a ticket before");
+    system
+        .ok(&["put", &system.data().join("ca.pem").display().to_string(), "demo/files/kept.pem"])
+        .expect("put");
     system.restart().expect("up again on what is there");
-    assert_eq!(
-        ticket.first(),
-        system.ticket(&[]).expect("a ticket after").first(),
-        "the user is still there"
-    );
+    let listed = system.ok(&["ls", "demo/files"]).expect("the same user and the same objects");
+    assert_eq!(listed, "kept.pem\n");
     assert_eq!(system.stop(rustix::process::Signal::TERM).expect("it ends"), Some(0));
 }
