@@ -10,12 +10,10 @@ use anyhow::{Context, Result};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
-/// A service that lived this long has started well: its next restart is immediate.
-const STEADY: Duration = Duration::from_secs(2);
-/// The first wait before a service that fails at once is started again; doubled
-/// each time, so that a broken configuration does not burn the machine.
+/// The first wait before a service that did not come to answering is started
+/// again; doubled each time, so that a broken configuration does not burn the
+/// machine. One that did answer is started again at once.
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 /// The longest such wait.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -72,10 +70,14 @@ pub(crate) async fn supervise(
 ) {
     let mut backoff = BACKOFF_FIRST;
     while !*stop.borrow() {
-        let started = Instant::now();
         match one_life(&service, &status, &mut stop).await {
-            Ok(Life::Ended(exit)) => {
+            Ok(Life::Served(exit)) => {
                 tracing::warn!(service = service.name, %exit, "service ended, starting it again");
+                backoff = BACKOFF_FIRST;
+                continue;
+            }
+            Ok(Life::Failed(exit)) => {
+                tracing::error!(service = service.name, %exit, log = %service.log.display(), "service did not start");
             }
             Ok(Life::Stopped) => break,
             Err(error) => {
@@ -89,10 +91,6 @@ pub(crate) async fn supervise(
         }
         if *stop.borrow() {
             break;
-        }
-        if started.elapsed() >= STEADY {
-            backoff = BACKOFF_FIRST;
-            continue;
         }
         tokio::select! {
             () = tokio::time::sleep(backoff) => {}
@@ -110,7 +108,10 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 enum Life {
-    Ended(ExitStatus),
+    /// It had answered before it ended.
+    Served(ExitStatus),
+    /// It never did.
+    Failed(ExitStatus),
     Stopped,
 }
 
@@ -133,8 +134,9 @@ async fn one_life(
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => {
                     let exit = child.wait().await.context("cannot wait for the service")?;
+                    let served = matches!(&*status.borrow(), Status::Ready { .. });
                     status.send_modify(|s| *s = s.after_end(service, exit));
-                    return Ok(Life::Ended(exit));
+                    return Ok(if served { Life::Served(exit) } else { Life::Failed(exit) });
                 }
             },
             () = stopped(stop) => {
