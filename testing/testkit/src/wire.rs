@@ -19,6 +19,15 @@ pub struct Wire {
     input: Vec<u8>,
 }
 
+/// How a peer announced the end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// close_notify, and FIN: the head did.
+    CloseNotify,
+    /// FIN alone: a balancer did, which has no part in the TLS.
+    Fin,
+}
+
 /// A response as it came.
 #[derive(Debug)]
 pub struct Response {
@@ -128,10 +137,22 @@ impl Wire {
         Ok(self.input.drain(..length).collect())
     }
 
-    /// Whether the peer has ended the connection in order: close_notify, and
-    /// nothing unread before it.
+    /// Waits for the end of the connection and tells how the peer announced it.
+    ///
+    /// *Errors*: a reset, or bytes where an end was expected.
+    pub fn end(&mut self) -> Result<End> {
+        match self.more() {
+            Ok(0) if self.input.is_empty() => Ok(End::CloseNotify),
+            Ok(_) => anyhow::bail!("bytes came where the end was expected"),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(End::Fin),
+            Err(error) => Err(error).context("the connection did not end in order"),
+        }
+    }
+
+    /// Whether the peer has ended the connection by close_notify, with nothing
+    /// unread before it.
     pub fn ends_cleanly(&mut self) -> Result<bool> {
-        Ok(self.input.is_empty() && self.more()? == 0)
+        Ok(self.end()? == End::CloseNotify)
     }
 
     fn more(&mut self) -> io::Result<usize> {
