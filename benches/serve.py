@@ -83,7 +83,7 @@ def measure(name, pids, url, headers, args):
 def start_repono(directory):
     ready_file = os.path.join(directory, "ready.json")
     command = [REPONO, "up", "--data", os.path.join(directory, "data"), "--heads", "1", "--listen", "127.0.0.1:0"]
-    command += ["--vending", "127.0.0.1:0", "--ready-file", ready_file]
+    command += ["--vending", "127.0.0.1:0", "--monitor", "127.0.0.1:0", "--ready-file", ready_file]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(300):
         if os.path.exists(ready_file):

@@ -6,6 +6,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::fstatvfs;
+
+/// What the journal leaves free on a large file system, so that it never takes the
+/// last room of a store beside it: a store there stops at 1 GiB.
+const LEFT_FREE_BYTES: u64 = 512 << 20;
+/// The same on a small one, where a store stops at 16 MiB.
+const LEFT_FREE_BYTES_SMALL: u64 = 8 << 20;
+
 /// After a failed write: long enough not to spin on a full disk, short enough to
 /// lose little once there is room.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -34,8 +42,9 @@ impl Files {
 
     /// Appends whole lines, rotating before them where they would not fit.
     ///
-    /// *Errors*: that of the disk. The lines are lost then, possibly torn; the
-    /// file is opened anew a second later, on a fresh line.
+    /// *Errors*: that of the disk, or `StorageFull` before it is full. The lines are
+    /// lost then, possibly torn; the file is opened anew a second later, on a fresh
+    /// line.
     pub(crate) fn append(&mut self, lines: &[u8], mono_ns: u64) -> io::Result<()> {
         let written = self.try_append(lines, mono_ns);
         if written.is_err() && matches!(self.state, State::Open { .. }) {
@@ -50,6 +59,9 @@ impl Files {
         self.rotate_before(u64::try_from(lines.len()).unwrap_or(u64::MAX))?;
         match &mut self.state {
             State::Open { file, bytes } => {
+                if !has_room(file) {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
                 file.write_all(lines)?;
                 *bytes = bytes.saturating_add(u64::try_from(lines.len()).unwrap_or(u64::MAX));
                 Ok(())
@@ -95,6 +107,20 @@ impl Files {
     }
 }
 
+/// Whether enough is free that a line may take some. Where nobody can tell, the
+/// write finds out.
+fn has_room(file: &File) -> bool {
+    fstatvfs(file).map_or(true, |stat| {
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        bytes(stat.f_bavail) >= left_free_bytes(bytes(stat.f_blocks))
+    })
+}
+
+/// Half of what a store on the same file system leaves free.
+fn left_free_bytes(total: u64) -> u64 {
+    LEFT_FREE_BYTES.min((total / 40).max(LEFT_FREE_BYTES_SMALL.min(total / 8)))
+}
+
 fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -123,7 +149,7 @@ fn open_for_append(path: &Path) -> io::Result<State> {
 mod tests {
     use std::fs;
 
-    use super::Files;
+    use super::{Files, left_free_bytes};
 
     #[test]
     fn rotates_by_size_and_keeps_so_many() {
@@ -138,6 +164,14 @@ mod tests {
         assert_eq!(names, ["head-1.jsonl", "head-1.jsonl.1", "head-1.jsonl.2"]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "line 5\n");
         assert_eq!(fs::read_to_string(dir.path().join("head-1.jsonl.2")).unwrap(), "line 3\n");
+    }
+
+    #[test]
+    fn what_is_left_free_fits_the_file_system() {
+        assert_eq!(left_free_bytes(1 << 40), 512 << 20);
+        assert_eq!(left_free_bytes(10 << 30), 256 << 20);
+        assert_eq!(left_free_bytes(64 << 20), 8 << 20);
+        assert_eq!(left_free_bytes(0), 0);
     }
 
     #[test]

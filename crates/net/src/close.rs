@@ -24,9 +24,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What a well-behaved peer needs: a request that was under way, and two
-    /// seconds of network.
-    pub const DEFAULT: Self = Self { bytes: 64 * 1024, time: Duration::from_secs(2) };
+    /// What a well-behaved peer needs: the request that was under way, and two
+    /// seconds of network. A body that is refused while it comes fills the buffers
+    /// of two TCP connections in a row, 4 MiB to send and 6 MiB to receive each by
+    /// Linux's defaults, and most clients read the reply only once all of that is
+    /// taken; the RST of a close before would be all that they see.
+    pub const DEFAULT: Self = Self { bytes: 32 * 1024 * 1024, time: Duration::from_secs(2) };
 }
 
 /// How a staged close ended.

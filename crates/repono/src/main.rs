@@ -58,6 +58,8 @@ enum Command {
     Balancer(service::Options),
     /// Run the vending service
     Vending(service::Options),
+    /// Run the monitor
+    Monitor(service::Options),
 }
 
 fn main() -> ExitCode {
@@ -84,6 +86,7 @@ fn run(command: Command, form: Form) -> Result<()> {
         Command::Head(options) => service::head(&options, form),
         Command::Balancer(options) => service::balancer(&options, form),
         Command::Vending(options) => service::vending(&options, form),
+        Command::Monitor(options) => service::monitor(&options, form),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Running one service in this process: `head`, `balancer` and `vending`.
+//! Running one service in this process: `head`, `balancer`, `vending` and `monitor`.
 
 mod configuration;
 
@@ -56,6 +56,15 @@ pub(crate) fn vending(options: &Options, form: Form) -> Result<()> {
         return print_effective(&config, form);
     }
     serve(async |shutdown| Ok(repono_vending::run(config, |_addresses| announce_ready(), shutdown).await?))
+}
+
+/// Runs the monitor.
+pub(crate) fn monitor(options: &Options, form: Form) -> Result<()> {
+    let config: repono_monitor::Config = configuration(&options.config)?;
+    if options.check {
+        return print_effective(&config, form);
+    }
+    serve(async |shutdown| Ok(repono_monitor::run(config, |_addresses| announce_ready(), shutdown).await?))
 }
 
 fn print_effective(config: &impl Serialize, form: Form) -> Result<()> {

@@ -34,7 +34,7 @@ const READY_MAX: Duration = Duration::from_secs(30);
 /// Options of `repono up`.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  repono up\n  repono up --data /srv/repono --listen 0.0.0.0:7443 --heads 2\n  repono up --listen 127.0.0.1:0 --vending 127.0.0.1:0 --ready-file ready.json"
+    after_help = "Examples:\n  repono up\n  repono up --data /srv/repono --listen 0.0.0.0:7443 --heads 2\n  repono up --listen 127.0.0.1:0 --vending 127.0.0.1:0 --monitor 127.0.0.1:0 --ready-file ready.json"
 )]
 pub(crate) struct Options {
     /// Where everything is kept; made by the first run
@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// Address of the vending service; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7444")]
     vending: SocketAddr,
+    /// Address of the monitor: heads as a page and as metrics; port 0 picks a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7445")]
+    monitor: SocketAddr,
     /// Number of heads
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     heads: u8,
@@ -69,7 +72,7 @@ async fn up(options: &Options, form: Form) -> Result<()> {
     let layout = layout(&options.data)?;
     let _lock = lock(&layout)?;
     materials::prepare(&layout)?;
-    let plan = Plan::new(options.listen, options.vending, options.heads)?;
+    let plan = Plan::new(options)?;
     plan.initialise(&layout).await?;
     plan.write_configurations(&layout)?;
 
@@ -107,6 +110,7 @@ async fn start_up(
     services.ready().await?;
     // The balancer comes last: its first look at the heads then finds them well.
     services.add(plan.balancer(layout), stopped);
+    services.add(plan.monitor(layout), stopped);
     let pids = services.ready().await?;
     plan.answers(layout).await?;
     Ok(pids)

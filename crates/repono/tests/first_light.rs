@@ -95,7 +95,17 @@ fn a_second_up_on_the_same_directory_says_so() {
     let mut system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
     let data = system.data().display().to_string();
     let second = Command::new(PROGRAM)
-        .args(["up", "--listen", "127.0.0.1:0", "--vending", "127.0.0.1:0", "--data", &data])
+        .args([
+            "up",
+            "--listen",
+            "127.0.0.1:0",
+            "--vending",
+            "127.0.0.1:0",
+            "--monitor",
+            "127.0.0.1:0",
+            "--data",
+            &data,
+        ])
         .output()
         .expect("the program runs");
     assert_eq!(second.status.code(), Some(2));

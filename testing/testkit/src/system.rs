@@ -56,7 +56,7 @@ impl System {
         let log = File::create(self.path("up.log"))?;
         let mut up = Command::new(&self.program)
             .arg("up")
-            .args(["--listen", "127.0.0.1:0", "--vending", "127.0.0.1:0"])
+            .args(["--listen", "127.0.0.1:0", "--vending", "127.0.0.1:0", "--monitor", "127.0.0.1:0"])
             .arg("--data")
             .arg(&self.data)
             .arg("--ready-file")

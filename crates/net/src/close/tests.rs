@@ -25,16 +25,16 @@ async fn pair() -> (TcpStream, TcpStream) {
 #[tokio::test]
 async fn a_reply_survives_a_request_body_that_nobody_read() {
     let (mut client, mut server) = pair().await;
-    let unread = vec![7; 48 * 1024];
-    client.write_all(&unread).await.expect("sent");
+    let unread = vec![7; 16 * 1024 * 1024];
     server.write_all(b"413").await.expect("replied");
     let closing = tokio::spawn(staged(server, Limits::DEFAULT));
+    client.write_all(&unread).await.expect("sent");
     let mut reply = Vec::new();
     client.read_to_end(&mut reply).await.expect("a FIN, no RST");
     assert_eq!(reply, b"413");
     drop(client);
     let closed = closing.await.expect("no panic");
-    assert_eq!(closed, StagedClose { ended: Ended::PeerFin, discarded: 48 * 1024 });
+    assert_eq!(closed, StagedClose { ended: Ended::PeerFin, discarded: 16 * 1024 * 1024 });
 }
 
 #[tokio::test]

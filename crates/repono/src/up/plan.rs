@@ -12,6 +12,7 @@ use repono_ticket::MasterKey;
 use repono_vending::first_run::{self, FirstRun, Masters};
 use serde::Serialize;
 
+use super::Options;
 use super::admin::Routes;
 use super::answers;
 use super::child::Service;
@@ -31,6 +32,7 @@ const BALANCED_OFFSET: u16 = 64;
 pub(super) struct Plan {
     balancer: SocketAddr,
     vending: SocketAddr,
+    monitor: SocketAddr,
     heads: Vec<Head>,
     threads: usize,
 }
@@ -42,10 +44,12 @@ struct Head {
 }
 
 impl Plan {
-    pub(super) fn new(listen: SocketAddr, vending: SocketAddr, heads: u8) -> Result<Self> {
+    pub(super) fn new(options: &Options) -> Result<Self> {
+        let Options { listen, vending, monitor, heads, .. } = *options;
         let mut random = rand::rng();
         let balancer = ports::choose(listen.ip(), listen.port(), &mut random)?;
         let vending = ports::choose(vending.ip(), vending.port(), &mut random)?;
+        let monitor = ports::choose(monitor.ip(), monitor.port(), &mut random)?;
         let mut planned = Vec::new();
         for number in 0..heads {
             // Heads are reached through the balancer; their own listeners stay on this machine.
@@ -63,7 +67,7 @@ impl Plan {
         }
         let cores = available_parallelism().map_or(1, usize::from);
         let threads = cores.div_ceil(usize::from(heads.max(1)));
-        Ok(Self { balancer, vending, heads: planned, threads })
+        Ok(Self { balancer, vending, monitor, heads: planned, threads })
     }
 
     /// Fills a new store and writes the profile; a store that is filled stays as it is.
@@ -136,6 +140,21 @@ impl Plan {
                 },
             },
         )?;
+        write(
+            layout,
+            "monitor",
+            &repono_monitor::Config {
+                name: "monitor".into(),
+                listen: self.monitor,
+                balancer_admin_socket: layout.socket("balancer"),
+                tls: repono_monitor::config::Tls {
+                    ecdsa_chain: secret("server-ecdsa.pem"),
+                    ecdsa_key: secret("server-key-ecdsa.pem"),
+                    rsa_chain: secret("server-rsa.pem"),
+                    rsa_key: secret("server-key-rsa.pem"),
+                },
+            },
+        )?;
         for head in &self.heads {
             write(
                 layout,
@@ -189,6 +208,10 @@ impl Plan {
         std::iter::once(service(layout, "vending", "vending")).chain(heads).collect()
     }
 
+    pub(super) fn monitor(&self, layout: &Layout) -> Service {
+        service(layout, "monitor", "monitor")
+    }
+
     pub(super) fn balancer(&self, layout: &Layout) -> Service {
         service(layout, "balancer", "balancer")
     }
@@ -197,7 +220,8 @@ impl Plan {
     pub(super) async fn answers(&self, layout: &Layout) -> Result<()> {
         let ca = fs::read(layout.ca()).with_context(|| format!("cannot read {}", layout.ca().display()))?;
         answers::wait("vending", reachable(self.vending), &ca).await?;
-        answers::wait("the balancer", reachable(self.balancer), &ca).await
+        answers::wait("the balancer", reachable(self.balancer), &ca).await?;
+        answers::wait("the monitor", reachable(self.monitor), &ca).await
     }
 
     pub(super) fn admin_routes(&self, layout: &Layout) -> Routes {
@@ -209,6 +233,7 @@ impl Plan {
             balancer: url(self.balancer),
             heads: self.heads.iter().map(|head| url(head.direct)).collect(),
             vending: url(self.vending),
+            monitor: url(self.monitor),
             ca: layout.ca(),
             profile: layout.profile(),
             admin: layout.admin_socket(),

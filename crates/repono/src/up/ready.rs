@@ -14,6 +14,7 @@ pub(crate) struct Ready {
     pub(crate) balancer: String,
     pub(crate) heads: Vec<String>,
     pub(crate) vending: String,
+    pub(crate) monitor: String,
     pub(crate) ca: PathBuf,
     pub(crate) profile: PathBuf,
     pub(crate) admin: PathBuf,
@@ -36,6 +37,7 @@ impl Ready {
              \n  balancer  {}   (what clients use)\
              \n  heads     {}\
              \n  vending   {}\
+             \n  monitor   {}\
              \n  CA        {}\
              \n  profile   {profile}\
              \n  journal   {}\n\
@@ -49,6 +51,7 @@ impl Ready {
             self.balancer,
             self.heads.join(" "),
             self.vending,
+            self.monitor,
             self.ca.display(),
             self.journal.display(),
             self.ca.display(),

@@ -31,7 +31,7 @@ use crate::space::SpaceGauge;
 /// Blobs in a directory.
 pub struct LocalBlobStore {
     directory: Arc<BlobDirectory>,
-    space: SpaceGauge,
+    space: Arc<SpaceGauge>,
     entropy: Entropy,
 }
 
@@ -43,7 +43,7 @@ impl LocalBlobStore {
     /// *Cost*: blocks.
     pub fn open(path: &Path, entropy: Entropy) -> Result<Self, StoreError> {
         let directory = Arc::new(BlobDirectory::open(path)?);
-        let space = SpaceGauge::new(File::open(path)?);
+        let space = Arc::new(SpaceGauge::new(File::open(path)?));
         Ok(Self { directory, space, entropy })
     }
 }
@@ -56,8 +56,8 @@ impl BlobStore for LocalBlobStore {
 
     async fn create(&self, expected: Option<u64>) -> Result<Box<dyn BlobWriter>, StoreError> {
         let id = BlobId::from_bytes((self.entropy)().to_be_bytes());
-        let directory = Arc::clone(&self.directory);
-        blocking(move || LocalWriter::create(directory, id, expected))
+        let (directory, space) = (Arc::clone(&self.directory), Arc::clone(&self.space));
+        blocking(move || LocalWriter::create(directory, space, id, expected))
             .await
             .map(|writer| Box::new(writer) as Box<dyn BlobWriter>)
     }

@@ -13,8 +13,6 @@ use bytes::Bytes;
 use md5::{Digest, Md5};
 use repono_core::etag::ETag;
 use repono_core::id::BlobId;
-use rustix::fs::{FallocateFlags, fallocate};
-use rustix::io::Errno;
 use tokio::task::JoinHandle;
 
 use super::blocking;
@@ -23,6 +21,7 @@ use super::footer::Footer;
 use crate::blob::{BLOCK_BYTES, BlobDescription, BlobHold, BlobWriter, FinishedBlob};
 use crate::error::StoreError;
 use crate::model::BlobPlace;
+use crate::space::{Room, SpaceGauge};
 
 /// Bytes that may wait while a step runs. The step itself has as many at most, so
 /// an upload holds 1 MiB: four chunks of 256 KiB.
@@ -45,6 +44,8 @@ enum Place {
 /// A file without a name, and what is known of its bytes.
 struct Unnamed {
     directory: Arc<BlobDirectory>,
+    space: Arc<SpaceGauge>,
+    room: Room,
     id: BlobId,
     file: File,
     size: u64,
@@ -59,19 +60,19 @@ impl LocalWriter {
     /// Begins a blob; blocks.
     pub(super) fn create(
         directory: Arc<BlobDirectory>,
+        space: Arc<SpaceGauge>,
         id: BlobId,
         expected: Option<u64>,
     ) -> Result<Self, StoreError> {
         let file = directory.unnamed(id)?;
-        if let Some(expected) = expected.filter(|bytes| *bytes > 0) {
-            match fallocate(&file, FallocateFlags::KEEP_SIZE, 0, expected) {
-                // Some file systems cannot reserve; the write finds out then.
-                Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let room = match expected.filter(|bytes| *bytes > 0) {
+            Some(expected) => space.allocate(&file, expected)?,
+            None => Room::AsItComes,
+        };
         let unnamed = Unnamed {
             directory,
+            space,
+            room,
             id,
             file,
             size: 0,
@@ -141,7 +142,11 @@ impl BlobWriter for LocalWriter {
 }
 
 impl Unnamed {
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        match self.room {
+            Room::Allocated => {}
+            Room::AsItComes => self.space.look()?.admit(bytes.len() as u64)?,
+        }
         self.file.write_all(bytes)?;
         self.md5.update(bytes);
         self.blake3.update(bytes);

@@ -1,0 +1,182 @@
+//! One question to the balancer, and asking again and again.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::http::{Request, StatusCode, header::HOST};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use crate::heads::{Answer, HeadStatus};
+use crate::limits::{ANSWER_BYTES_MAX, ANSWER_HEAD_BYTES_MAX, ASK_EVERY, ASK_MAX};
+
+/// The last answer; `None` until there is one.
+pub(crate) type Latest = Option<Arc<Answer>>;
+
+/// Why the balancer gave no answer that can be used.
+#[derive(Debug, thiserror::Error)]
+enum AskError {
+    #[error("the balancer's socket cannot be opened")]
+    Connect(#[source] io::Error),
+    #[error("the balancer did not answer in time")]
+    Timeout,
+    #[error("the balancer's answer broke off, or is no HTTP")]
+    Http(#[from] hyper::Error),
+    #[error("the balancer answered with status {0}")]
+    Status(StatusCode),
+    #[error("the balancer's answer is larger than {ANSWER_BYTES_MAX} bytes")]
+    TooLarge,
+    #[error("the balancer's answer is no list of heads")]
+    Form(#[from] serde_json::Error),
+}
+
+/// Whether the last question was answered; a change is logged once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Contact {
+    None,
+    Held,
+    Lost,
+}
+
+/// Asks until the future is dropped, and keeps the last answer in `latest`.
+pub(crate) async fn again_and_again(socket: &Path, latest: watch::Sender<Latest>) {
+    let mut turns = interval(ASK_EVERY);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut contact = Contact::None;
+    loop {
+        turns.tick().await;
+        match once(socket).await {
+            Ok(answer) => {
+                if contact != Contact::Held {
+                    tracing::info!(heads = answer.heads.len(), "the balancer answers");
+                }
+                contact = Contact::Held;
+                latest.send_replace(Some(Arc::new(answer)));
+            }
+            Err(error) => {
+                if contact != Contact::Lost {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::warn!(%error, cause, "what is known of the heads grows old");
+                }
+                contact = Contact::Lost;
+            }
+        }
+    }
+}
+
+async fn once(socket: &Path) -> Result<Answer, AskError> {
+    let asked = Instant::now();
+    let heads = timeout(ASK_MAX, heads(socket)).await.map_err(|_| AskError::Timeout)??;
+    Ok(Answer { heads, asked })
+}
+
+async fn heads(socket: &Path) -> Result<Vec<HeadStatus>, AskError> {
+    let stream = UnixStream::connect(socket).await.map_err(AskError::Connect)?;
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(ANSWER_HEAD_BYTES_MAX)
+        .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
+        .await?;
+    let mut request = Request::new(Empty::new());
+    *request.uri_mut() = axum::http::Uri::from_static("/v1/heads");
+    request.headers_mut().insert(HOST, axum::http::HeaderValue::from_static("balancer"));
+    let exchange = async {
+        let response = sender.send_request(request).await?;
+        match response.status() {
+            StatusCode::OK => bounded(response.into_body()).await,
+            other => Err(AskError::Status(other)),
+        }
+    };
+    // The connection ends with the question. Its own end is no news: the exchange
+    // hears of it.
+    let mut exchange = std::pin::pin!(exchange);
+    let bytes = tokio::select! {
+        bytes = &mut exchange => bytes?,
+        _ = connection => exchange.await?,
+    };
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+async fn bounded(mut body: Incoming) -> Result<Vec<u8>, AskError> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Some(data) = frame?.data_ref() {
+            if bytes.len().saturating_add(data.len()) > ANSWER_BYTES_MAX {
+                return Err(AskError::TooLarge);
+            }
+            bytes.extend_from_slice(data);
+        }
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use tempfile::TempDir;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixListener;
+
+    use super::{AskError, once};
+    use crate::limits::ANSWER_BYTES_MAX;
+
+    /// Answers one question with these bytes, and keeps silent where there are none.
+    async fn answered(reply: impl Into<Vec<u8>>) -> AskError {
+        let (_folder, path) = place();
+        let listener = UnixListener::bind(&path).unwrap();
+        let reply = reply.into();
+        let balancer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            assert_ne!(stream.read(&mut request).await.unwrap(), 0);
+            // The asker may hang up before it has heard everything.
+            let _ = stream.write_all(&reply).await;
+            if reply.is_empty() {
+                std::future::pending::<()>().await;
+            }
+        };
+        let mut asking = std::pin::pin!(once(&path));
+        tokio::select! {
+            outcome = &mut asking => outcome.unwrap_err(),
+            () = balancer => asking.await.unwrap_err(),
+        }
+    }
+
+    fn place() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("balancer.sock");
+        (folder, path)
+    }
+
+    fn ok(body: &str) -> String {
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_another_form_is_refused() {
+        assert!(matches!(answered(ok("{}")).await, AskError::Form(_)));
+        assert!(matches!(answered(ok(r#"[{"name":"head-1"}]"#)).await, AskError::Form(_)));
+        assert!(matches!(answered("no HTTP\r\n\r\n").await, AskError::Http(_)));
+        assert!(matches!(answered("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[").await, AskError::Http(_)));
+        let unwell = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
+        assert!(matches!(answered(unwell).await, AskError::Status(status) if status == 503));
+        assert!(matches!(answered(ok(&" ".repeat(ANSWER_BYTES_MAX + 1))).await, AskError::TooLarge));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_not_waited_for() {
+        assert!(matches!(answered("").await, AskError::Timeout));
+    }
+
+    #[tokio::test]
+    async fn no_socket_is_no_answer() {
+        assert!(matches!(once(Path::new("/nonexistent/socket")).await, Err(AskError::Connect(_))));
+    }
+}

@@ -1,0 +1,143 @@
+//! The monitor as a whole: opens everything, listens, and ends in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rand::Rng;
+use repono_net::drain::{Drain, Until};
+use repono_net::listen::{self, Acceptor, accept_loop};
+use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKey, TicketKeyError, TicketKeys, TlsError};
+use rustls::ServerConfig;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use zeroize::Zeroizing;
+
+use crate::ask;
+use crate::config::Config;
+use crate::connection::{self, House};
+use crate::door::{self, Door};
+use crate::limits::{CONNECTIONS_MAX, DRAIN_MAX, TLS_TICKET_KEY_AGE_MAX};
+
+/// Why the monitor cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    /// Certificates or their keys cannot be used.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The cryptographic library failed.
+    #[error("the cryptographic library failed")]
+    Cryptography(#[from] TicketKeyError),
+}
+
+/// Where the monitor listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoundAddresses {
+    /// The address, with the port that the kernel chose.
+    pub https: SocketAddr,
+}
+
+/// Runs the monitor until `shutdown` completes and its connections have ended.
+///
+/// `ready` is called once the listener is open; the balancer need not be there. After
+/// `shutdown` no connection is accepted; what is left after 5 s is closed.
+///
+/// *Errors*: [`MonitorError`], all before `ready` except a listener that breaks.
+pub async fn run(
+    config: Config,
+    ready: impl FnOnce(BoundAddresses),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), MonitorError> {
+    let tickets = TicketKeys::new(ticket_key()?, Vec::new());
+    let tls = tls_config(&config, Arc::clone(&tickets))?;
+    let acceptor = listener(config.listen)?;
+    let bound = BoundAddresses { https: acceptor.local_addr() };
+    let (sender, latest) = watch::channel(None);
+    let mut background = JoinSet::new();
+    background.spawn(async move { ask::again_and_again(&config.balancer_admin_socket, sender).await });
+    background.spawn(rotate(tickets));
+    let routes = door::routes(Door { name: config.name.into(), latest });
+    let drain = Drain::new();
+    ready(bound);
+    let received = receive(acceptor, Arc::new(House { tls, routes }), &drain);
+    let (broken, ()) = tokio::join!(received, end_in_order(&drain, shutdown));
+    background.shutdown().await;
+    broken.map_err(|source| MonitorError::Listen { address: config.listen, source })
+}
+
+/// Accepts connections until the drain begins, and sees them to their ends.
+///
+/// *Errors*: those of a listener that broke, which begins the drain.
+async fn receive(acceptor: Acceptor, house: Arc<House>, drain: &Drain) -> io::Result<()> {
+    let mut connections = JoinSet::new();
+    let broken = accept_loop(acceptor, drain.signal(), Until::Draining, |accepted, guard| {
+        while connections.try_join_next().is_some() {}
+        if drain.open() > CONNECTIONS_MAX {
+            tracing::warn!(source = %accepted.source, "a connection was closed: too many are open");
+            return;
+        }
+        connections.spawn(connection::serve(Arc::clone(&house), accepted, drain.signal(), guard));
+    });
+    let broken = broken.await;
+    drain.begin(Instant::now());
+    drain.signal().reached(Until::Closing).await;
+    connections.shutdown().await;
+    broken
+}
+
+/// Drains when told to, or when the listener broke, for as long as is allowed.
+async fn end_in_order(drain: &Drain, shutdown: impl Future<Output = ()>) {
+    let mut signal = drain.signal();
+    tokio::select! {
+        () = shutdown => {}
+        () = signal.reached(Until::Draining) => {}
+    }
+    let begun = Instant::now();
+    drain.begin(begun);
+    if let Err(open) = drain.wait_idle(begun + DRAIN_MAX).await {
+        tracing::warn!(%open, "connections are closed before they were quiet");
+    }
+    drain.close();
+}
+
+fn listener(address: SocketAddr) -> Result<Acceptor, MonitorError> {
+    let bound = listen::bind(address, listen::BACKLOG).and_then(Acceptor::new);
+    bound.map_err(|source| MonitorError::Listen { address, source })
+}
+
+fn tls_config(config: &Config, tickets: Arc<TicketKeys>) -> Result<Arc<ServerConfig>, TlsError> {
+    let files = &config.tls;
+    let identity = ServerIdentity::load(vec![
+        PairFiles { chain: files.ecdsa_chain.clone(), key: files.ecdsa_key.clone() },
+        PairFiles { chain: files.rsa_chain.clone(), key: files.rsa_key.clone() },
+    ])?;
+    tls::server_config(identity, tickets, &[tls::ALPN_HTTP1])
+}
+
+fn ticket_key() -> Result<TicketKey, TicketKeyError> {
+    let secret: Zeroizing<[u8; 32]> = Zeroizing::new(rand::rng().random());
+    TicketKey::derive(&secret)
+}
+
+/// Replaces the key of TLS session tickets every day, until the future is dropped. The
+/// one before is forgotten: that costs each client one full handshake a day.
+async fn rotate(tickets: Arc<TicketKeys>) {
+    loop {
+        sleep(TLS_TICKET_KEY_AGE_MAX).await;
+        match ticket_key() {
+            Ok(key) => tickets.replace(key, Vec::new()),
+            Err(error) => {
+                tracing::error!(%error, "the key of TLS session tickets stays in use for another day");
+            }
+        }
+    }
+}
