@@ -63,6 +63,13 @@ fn spoken_to(to: SocketAddr, bytes: &[u8], end: Option<Shutdown>) -> Result<Vec<
     }
 }
 
+/// A connection on which TLS begins behind these bytes.
+fn behind(stage: &Stage, to: SocketAddr, bytes: &[u8]) -> Result<Wire> {
+    let wire = Wire::over(TcpStream::connect(to)?, &stage.ca())?;
+    wire.tcp().write_all(bytes)?;
+    Ok(wire)
+}
+
 #[test]
 fn clients_cannot_say_who_they_are() {
     on_stage(2, |stage| {
@@ -83,9 +90,7 @@ fn clients_cannot_say_who_they_are() {
                     spoken_to(to, &[header.as_slice(), &ask].concat(), None).context(name.clone())?;
                 let alert = replied.first() == Some(&TLS_ALERT.0) && replied.len() == TLS_ALERT.1;
                 ensure!(replied.is_empty() || alert, "{name}: {}", replied.escape_ascii());
-                let mut tcp = TcpStream::connect(to)?;
-                tcp.write_all(header)?;
-                let mut wire = Wire::over(tcp, &stage.ca())?;
+                let mut wire = behind(stage, to, header)?;
                 let answered = wire.send(&ask).and_then(|()| wire.response("GET"));
                 ensure!(answered.is_err(), "{name}: {answered:?}");
             }
@@ -127,15 +132,11 @@ fn only_the_balancer_gets_a_word() {
                 let replied = spoken_to(to, bytes, end).context(*name)?;
                 ensure!(replied.is_empty(), "{name}: {}", replied.escape_ascii());
             }
-            let mut tcp = TcpStream::connect(to)?;
-            tcp.write_all(bytes)?;
-            let mut wire = Wire::over(tcp, &stage.ca())?;
+            let mut wire = behind(stage, to, bytes)?;
             let answered = wire.send(&ask).and_then(|()| wire.response("GET"));
             ensure!(answered.is_err(), "{name}, then TLS: {answered:?}");
         }
         // With the right header the same request is served, so it was the header.
-        let mut tcp = TcpStream::connect(to)?;
-        tcp.write_all(&genuine)?;
-        stage.is_served(&mut Wire::over(tcp, &stage.ca())?)
+        stage.is_served(&mut behind(stage, to, &genuine)?)
     });
 }
