@@ -46,23 +46,23 @@ struct Head {
 impl Plan {
     pub(super) fn new(options: &Options) -> Result<Self> {
         let Options { listen, vending, monitor, heads, .. } = *options;
-        let mut random = rand::rng();
-        let balancer = ports::choose(listen.ip(), listen.port(), &mut random)?;
-        let vending = ports::choose(vending.ip(), vending.port(), &mut random)?;
-        let monitor = ports::choose(monitor.ip(), monitor.port(), &mut random)?;
+        let mut search = ports::Search::new(rand::rng());
+        let balancer = search.choose(listen.ip(), listen.port())?;
+        let vending = search.choose(vending.ip(), vending.port())?;
+        let monitor = search.choose(monitor.ip(), monitor.port())?;
         let mut planned = Vec::new();
         for number in 0..heads {
             // Heads are reached through the balancer; their own listeners stay on this machine.
             let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
             let direct = match listen.port() {
-                0 => ports::choose(loopback, 0, &mut random)?,
+                0 => search.choose(loopback, 0)?,
                 base => {
                     let port = base.saturating_add(DIRECT_OFFSET).saturating_add(u16::from(number));
-                    ports::prefer(SocketAddr::new(loopback, port), &mut random)?
+                    search.prefer(SocketAddr::new(loopback, port))?
                 }
             };
             let balanced = SocketAddr::new(loopback, direct.port().saturating_add(BALANCED_OFFSET));
-            let balanced = ports::prefer(balanced, &mut random)?;
+            let balanced = search.prefer(balanced)?;
             planned.push(Head { name: format!("head-{}", number + 1), direct, balanced });
         }
         let cores = available_parallelism().map_or(1, usize::from);

@@ -16,24 +16,47 @@ const EPHEMERAL_DEFAULT: u16 = 32_768;
 /// one in 10^19.
 const TRIES: usize = 64;
 
-/// An address on `ip` that is free now; `port` is kept when it is not 0.
-pub(crate) fn choose(ip: IpAddr, port: u16, random: &mut impl Rng) -> Result<SocketAddr> {
-    if port != 0 {
-        return Ok(SocketAddr::new(ip, port));
-    }
-    let end = ephemeral_begin().max(LOWEST + 1000);
-    for _ in 0..TRIES {
-        let address = SocketAddr::new(ip, random.random_range(LOWEST..end));
-        if TcpListener::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    bail!("no free port between {LOWEST} and {end} on {ip}");
+/// A search for several addresses: each that was found is held until the search
+/// is dropped, so that none is found twice, by this process or another.
+pub(crate) struct Search<R> {
+    random: R,
+    held: Vec<TcpListener>,
 }
 
-/// `address` when it is free, else a free port beside it.
-pub(crate) fn prefer(address: SocketAddr, random: &mut impl Rng) -> Result<SocketAddr> {
-    if TcpListener::bind(address).is_ok() { Ok(address) } else { choose(address.ip(), 0, random) }
+impl<R: Rng> Search<R> {
+    pub(crate) const fn new(random: R) -> Self {
+        Self { random, held: Vec::new() }
+    }
+
+    /// An address on `ip` that is free now; `port` is kept when it is not 0.
+    pub(crate) fn choose(&mut self, ip: IpAddr, port: u16) -> Result<SocketAddr> {
+        if port != 0 {
+            let address = SocketAddr::new(ip, port);
+            // Whether it is free is for its service to find out, and to report.
+            self.hold(address);
+            return Ok(address);
+        }
+        let end = ephemeral_begin().max(LOWEST + 1000);
+        for _ in 0..TRIES {
+            let address = SocketAddr::new(ip, self.random.random_range(LOWEST..end));
+            if self.hold(address) {
+                return Ok(address);
+            }
+        }
+        bail!("no free port between {LOWEST} and {end} on {ip}");
+    }
+
+    /// `address` when it is free, else a free port beside it.
+    pub(crate) fn prefer(&mut self, address: SocketAddr) -> Result<SocketAddr> {
+        if self.hold(address) { Ok(address) } else { self.choose(address.ip(), 0) }
+    }
+
+    fn hold(&mut self, address: SocketAddr) -> bool {
+        let listener = TcpListener::bind(address);
+        let free = listener.is_ok();
+        self.held.extend(listener);
+        free
+    }
 }
 
 fn ephemeral_begin() -> u16 {
@@ -41,4 +64,28 @@ fn ephemeral_begin() -> u16 {
         .ok()
         .and_then(|range| range.split_whitespace().next()?.parse().ok())
         .unwrap_or(EPHEMERAL_DEFAULT)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::Search;
+
+    #[test]
+    fn no_address_is_found_twice() {
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        // A source of randomness that repeats itself is the worst case.
+        let mut search = Search::new(StdRng::seed_from_u64(1));
+        let first = search.choose(ip, 0).expect("a port");
+        search.random = StdRng::seed_from_u64(1);
+        let second = search.choose(ip, 0).expect("another");
+        let third = search.prefer(first).expect("yet another");
+        assert_eq!(HashSet::from([first, second, third]).len(), 3);
+        drop(search);
+        assert_eq!(Search::new(StdRng::seed_from_u64(1)).choose(ip, first.port()).expect("as asked"), first);
+    }
 }
