@@ -120,3 +120,20 @@ fn a_second_up_on_the_same_directory_says_so() {
     assert_eq!(listed, "kept.pem\n");
     assert_eq!(system.stop(rustix::process::Signal::TERM).expect("it ends"), Some(0));
 }
+
+#[test]
+fn services_come_back_although_the_program_was_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = folder.path().join("repono");
+    std::fs::copy(PROGRAM, &copy).expect("a copy");
+    let system = System::start(&copy.display().to_string(), &["--heads", "1"]).expect("up");
+    std::fs::remove_file(&copy).expect("removed");
+    repono_testkit::system::send(system.pid("head-1"), rustix::process::Signal::KILL).expect("killed");
+    let head = system.heads()[0].to_owned();
+    let health = format!("{head}/healthcheck");
+    repono_testkit::wait::until("the head is back", std::time::Duration::from_secs(10), || {
+        let arguments = ["-sf", "--max-time", "5", "--cacert", system.fact("ca"), &health];
+        Command::new("curl").args(arguments).output().ok().filter(|output| output.status.success())
+    })
+    .expect("it was started again");
+}

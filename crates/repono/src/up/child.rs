@@ -154,8 +154,7 @@ fn spawn(service: &Service) -> Result<Child> {
         .mode(0o600)
         .open(&service.log)
         .with_context(|| format!("cannot open {}", service.log.display()))?;
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
-    Command::new(program)
+    Command::new(program())
         .arg(service.subcommand)
         .arg("--config")
         .arg(&service.config)
@@ -166,6 +165,13 @@ fn spawn(service: &Service) -> Result<Child> {
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("cannot start {}", service.name))
+}
+
+/// This program's own file. Where it was replaced or removed meanwhile, the kernel
+/// still has the one that runs: services stay of one version until the next start.
+fn program() -> PathBuf {
+    let own = std::env::current_exe().ok().filter(|path| path.exists());
+    own.unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
 }
 
 /// SIGTERM, and SIGKILL when the drain takes longer than it may.
