@@ -67,7 +67,7 @@ def load(url, headers, args):
     text = subprocess.run(command + [url], check=True, capture_output=True, text=True).stdout
     count = int(re.search(r"(\d+) requests in", text).group(1))
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1))
-    p99 = re.search(r"99%\s+(\S+)", text).group(1)
+    p99 = re.search(r"^\s+99%\s+(\S+)", text, re.M).group(1)
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     if failed or count == 0:
         raise SystemExit(f"requests to {url} failed:\n{text}")
