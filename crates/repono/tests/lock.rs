@@ -16,8 +16,11 @@ use repono_testkit::wire::{Response, Wire};
 use rustix::process::Signal;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_repono");
-/// Tries to stop the head within its transaction: one in a few succeeds.
-const TRIES: usize = 2000;
+/// How long to go on trying to stop the head within its transaction: one try
+/// in a few succeeds, on a busy machine one in hundreds.
+const STOPPED_WITHIN: Duration = Duration::from_secs(60);
+/// How long the head runs between two tries: a few transactions long.
+const RUNS_FOR: Duration = Duration::from_millis(2);
 /// The promised wait, and what a busy machine adds.
 const REFUSED_WITHIN: Duration = Duration::from_secs(4);
 
@@ -31,17 +34,42 @@ fn put(name: &str, ticket: &str) -> String {
     format!("PUT /v1/demo/files/{name} HTTP/1.1\r\nHost: h\r\n{ticket}\r\nContent-Length: 4\r\n\r\nbody")
 }
 
+/// Writes over one connection, again and again, until told to stop.
+fn keep_writing(url: &str, ca: &Path, request: &str, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        let Ok(mut wire) = Wire::connect(url, ca) else { continue };
+        while !stop.load(Ordering::Relaxed)
+            && wire.send(request.as_bytes()).is_ok()
+            && wire.response("PUT").is_ok()
+        {}
+    }
+}
+
+/// Whether every thread of the process has come to its stop: a signal is sent
+/// before it is obeyed.
+fn is_stopped(pid: u32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives");
+    tasks.flatten().all(|task| {
+        std::fs::read_to_string(task.path().join("status"))
+            .is_ok_and(|status| status.lines().any(|line| line.starts_with("State:\tT")))
+    })
+}
+
 /// Stops the process so that it holds the lock while it is stopped.
 fn stop_within_a_transaction(pid: u32, lock: &Path) -> bool {
-    (0..TRIES).any(|_| {
+    let begun = Instant::now();
+    while begun.elapsed() < STOPPED_WITHIN {
         send(pid, Signal::STOP).expect("stopped");
+        wait::until("every thread stands", REFUSED_WITHIN, || is_stopped(pid).then_some(()))
+            .expect("stopped");
         if lock_holder(lock).is_some_and(|holder| holder.pid == pid) {
             return true;
         }
         send(pid, Signal::CONT).expect("continued");
-        std::thread::yield_now();
-        false
-    })
+        // Stopped again at once, the head would never come to a transaction.
+        std::thread::sleep(RUNS_FOR);
+    }
+    false
 }
 
 #[test]
@@ -56,12 +84,9 @@ fn a_stopped_holder_of_the_write_lock_is_freed() {
     let stop = Arc::new(AtomicBool::new(false));
     let writers: Vec<_> = (0..4)
         .map(|number| {
-            let (stop, first, ca, ticket) = (Arc::clone(&stop), first.clone(), ca.clone(), ticket.clone());
-            std::thread::spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    let _ = ask(&first, &ca, &put(&format!("busy/{number}"), &ticket));
-                }
-            })
+            let request = put(&format!("busy/{number}"), &ticket);
+            let (stop, first, ca) = (Arc::clone(&stop), first.clone(), ca.clone());
+            std::thread::spawn(move || keep_writing(&first, &ca, &request, &stop))
         })
         .collect();
     assert!(stop_within_a_transaction(system.pid("head-1"), &lock), "never stopped within a transaction");
