@@ -162,4 +162,5 @@ def compare(args, size, directory, ready, headers, nginx, nginx_url):
     print(f"{size:>8} B  ratio {ratio:.2f}" + (f"  (goal: at most {goal})" if goal else ""), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
