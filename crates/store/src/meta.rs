@@ -7,6 +7,7 @@
 pub mod sqlite;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use repono_core::id::{BlobId, VersionId};
@@ -162,7 +163,10 @@ pub trait MetaReader: Send {
     -> Result<ObjectLookup, StoreError>;
 
     /// Looks up the object whose current version this is.
-    async fn object_by_version(&mut self, version: VersionId) -> Result<Option<VersionedObject>, StoreError>;
+    async fn object_by_version(
+        &mut self,
+        version: VersionId,
+    ) -> Result<Option<Arc<VersionedObject>>, StoreError>;
 
     /// Looks up a container.
     async fn container(&mut self, account: &str, container: &str) -> Result<Option<Container>, StoreError>;

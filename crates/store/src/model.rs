@@ -70,7 +70,7 @@ pub struct BlobPlace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObjectLookup {
     /// The object.
-    Found(Object),
+    Found(Arc<Object>),
     /// The container is there, the key is not.
     NoKey,
     /// No such container, or no such account.
@@ -87,7 +87,7 @@ pub struct VersionedObject {
     /// The key.
     pub key: ObjectKey,
     /// The object, which is the current one of its key.
-    pub object: Object,
+    pub object: Arc<Object>,
 }
 
 /// What must hold for a write, checked within its transaction.

@@ -201,7 +201,7 @@ impl Store {
         Ok(match reader.object(account, container, key).await? {
             ObjectLookup::Found(object) => {
                 let body = self.open_body(&object).await?;
-                ObjectRead::Found(Box::new(OpenObject { object, body }))
+                ObjectRead::Found(OpenObject { object, body })
             }
             ObjectLookup::NoKey => ObjectRead::NoKey,
             ObjectLookup::NoContainer => ObjectRead::NoContainer,
@@ -229,7 +229,7 @@ pub enum Body {
 /// An object and its open body.
 pub struct OpenObject {
     /// The object.
-    pub object: Object,
+    pub object: Arc<Object>,
     /// The body.
     pub body: Body,
 }
@@ -237,7 +237,7 @@ pub struct OpenObject {
 /// What a read found.
 pub enum ObjectRead {
     /// The object, open.
-    Found(Box<OpenObject>),
+    Found(OpenObject),
     /// The container is there, the key is not.
     NoKey,
     /// No such container, or no such account.

@@ -15,8 +15,8 @@ use repono_core::name::{AccountName, ContainerName, ObjectKey};
 use repono_core::time::Timestamp;
 use repono_store::error::StoreError;
 use repono_store::meta::sqlite::lock_holder;
-use repono_store::model::Precondition;
 use repono_store::model::identity::{Audit, IdentityChange};
+use repono_store::model::{Content, ObjectLookup, Precondition};
 use repono_store::store::{Body, ObjectRead, Store, StoreConfig, lock_path};
 use repono_store::upload::CommitRequest;
 
@@ -139,6 +139,7 @@ fn child() {
     match &*role {
         "writer" => write_for_ever(&directory),
         "holder" => hold_for_ever(&directory),
+        "overwriter" => overwrite_for_ever(&directory),
         other => panic!("{other}"),
     }
 }
@@ -165,6 +166,22 @@ fn write_for_ever(directory: &Path) {
         }
         writers.join_next().await;
     });
+}
+
+/// Writes one key again and again, with a number that grows from that in it.
+fn overwrite_for_ever(directory: &Path) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = Store::open(StoreConfig::new(directory)).unwrap();
+    let found = runtime.block_on(get(&store, "k")).map_or(0, |bytes| number(&bytes));
+    for number in found + 1.. {
+        runtime.block_on(put(&store, "k", number.to_le_bytes().to_vec())).unwrap();
+        println!("\nacknowledged {number}");
+    }
+}
+
+/// The number that an overwriter wrote.
+fn number(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes.try_into().unwrap())
 }
 
 /// Takes the lock as a writer does, and never gives it back.
@@ -240,4 +257,39 @@ fn a_process_that_sits_on_the_lock_is_named_and_its_death_frees_it() {
     runtime.block_on(put(&store, "other", body(1))).unwrap();
     assert_eq!(runtime.block_on(get(&store, "k")), None);
     assert_eq!(lock_holder(&lock_path(home.path())), None);
+}
+
+/// A reader that is kept, and may remember what it found, shows every write of
+/// another process that was acknowledged before it was asked, also when that
+/// process is killed in the middle of one.
+#[test]
+fn a_kept_reader_sees_every_acknowledged_write_of_others() {
+    let home = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = runtime.block_on(create(home.path()));
+    let mut reader = store.reader().unwrap();
+    let mut read = || match runtime.block_on(reader.object("demo", "files", "k")).unwrap() {
+        ObjectLookup::Found(object) => match &object.content {
+            Content::Inline { bytes, .. } => (object.version, number(bytes)),
+            Content::Blob(_) => panic!("eight bytes are kept in line"),
+        },
+        other @ (ObjectLookup::NoKey | ObjectLookup::NoContainer) => panic!("{other:?}"),
+    };
+    let mut last = 0;
+    for _ in 0..5 {
+        let mut writer = Process::start("overwriter", home.path());
+        for _ in 0..200 {
+            let acknowledged: u64 = writer.line("acknowledged ").unwrap().parse().unwrap();
+            // Asked twice, so that the second answer is one that was kept.
+            for (version, found) in [read(), read()] {
+                assert!(found >= acknowledged.max(last), "{found} of {version:?} after {acknowledged}");
+                last = found;
+            }
+        }
+        writer.kill();
+    }
+    let (version, _) = read();
+    assert!(runtime.block_on(reader.object_by_version(version)).unwrap().is_some());
+    runtime.block_on(put(&store, "k", vec![0; 8])).unwrap();
+    assert!(runtime.block_on(reader.object_by_version(version)).unwrap().is_none());
 }

@@ -159,7 +159,7 @@ impl Fixture {
     }
 
     /// Looks up `demo/files/{key}`, which is there.
-    pub async fn object(&self, key: &str) -> Object {
+    pub async fn object(&self, key: &str) -> Arc<Object> {
         match self.lookup(key).await {
             ObjectLookup::Found(object) => object,
             other => panic!("{key}: {other:?}"),

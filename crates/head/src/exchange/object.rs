@@ -71,7 +71,7 @@ async fn get(exchange: &mut Exchange<'_>, caller: &Caller, permit: &Permit) -> R
         Some(uri) => Access::TicketWithUri { uri },
         None => Access::Ticket,
     };
-    super::read::serve(exchange, *found, &access).await
+    super::read::serve(exchange, found, &access).await
 }
 
 /// A link to this version, in the right of the ticket that asks.

@@ -1,5 +1,7 @@
 //! GET and HEAD of a pre-authorized URI.
 
+use std::sync::Arc;
+
 use repono_journal::Stamp;
 use repono_policy::{Action, Resource};
 use repono_store::store::OpenObject;
@@ -41,7 +43,7 @@ pub(super) async fn get(exchange: &mut Exchange<'_>, target: &PreauthTarget<'_>)
     let began = Stamp::mono_now();
     let body = shard.common.store.open_body(&current.object).await;
     exchange.store_took(began);
-    let found = OpenObject { object: current.object, body: body? };
+    let found = OpenObject { object: Arc::clone(&current.object), body: body? };
     let access = Access::Preauthorized { file_name: &target.file_name };
     super::read::serve(exchange, found, &access).await
 }

@@ -7,6 +7,7 @@
 //! | `queue`, `writer`, `gate` | group commit on one thread, and when it stops |
 //! | `objects`, `containers`, `identity`, `garbage` | the writes |
 //! | `reader`, `listing`, `snapshot` | the reads |
+//! | `wal_index`, `object_cache` | what a reader need not read again |
 //! | `rows` | columns to types |
 
 mod containers;
@@ -15,12 +16,14 @@ mod gate;
 mod identity;
 mod listing;
 mod lock;
+mod object_cache;
 mod objects;
 mod queue;
 mod reader;
 mod rows;
 mod schema;
 mod snapshot;
+mod wal_index;
 mod writer;
 
 use std::collections::HashSet;

@@ -51,18 +51,22 @@ impl MetaReader for ModelReader {
         Ok(match found.map(|container| container.objects.get(key)) {
             None => ObjectLookup::NoContainer,
             Some(None) => ObjectLookup::NoKey,
-            Some(Some(object)) => ObjectLookup::Found(object.clone()),
+            Some(Some(object)) => ObjectLookup::Found(Arc::new(object.clone())),
         })
     }
 
-    async fn object_by_version(&mut self, version: VersionId) -> Result<Option<VersionedObject>, StoreError> {
+    async fn object_by_version(
+        &mut self,
+        version: VersionId,
+    ) -> Result<Option<Arc<VersionedObject>>, StoreError> {
         for (account, account_state) in &self.state().accounts {
             for (container, container_state) in &account_state.containers {
                 for (key, object) in &container_state.objects {
                     if object.version == version {
                         let (account, container) = (account.clone(), container.clone());
                         let (key, object) = (key.clone(), object.clone());
-                        return Ok(Some(VersionedObject { account, container, key, object }));
+                        let object = Arc::new(object);
+                        return Ok(Some(Arc::new(VersionedObject { account, container, key, object })));
                     }
                 }
             }

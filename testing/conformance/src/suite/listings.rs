@@ -70,7 +70,7 @@ async fn plain_pages(f: &Fixture) {
         key: "a".into(),
         size: object.size,
         etag: object.etag,
-        content_type: object.content_type,
+        content_type: object.content_type.clone(),
         timestamp: object.timestamp,
     };
     assert_eq!(found[0], expected);

@@ -5,7 +5,9 @@ use md5::{Digest, Md5};
 use repono_core::etag::ETag;
 use repono_core::time::Timestamp;
 use repono_store::error::StoreError;
-use repono_store::model::{Content, Deleted, MetadataReplaced, ObjectLookup, ObjectMetadata, Precondition};
+use repono_store::model::{
+    Content, Deleted, MetadataReplaced, Object, ObjectLookup, ObjectMetadata, Precondition,
+};
 use repono_store::store::INLINE_BYTES_MAX;
 use repono_store::upload::CommitRequest;
 
@@ -119,9 +121,8 @@ async fn metadata_is_replaced_and_the_version_stays(f: Fixture) {
     let after = f.object("k").await;
     assert_eq!(replaced, MetadataReplaced::Replaced { timestamp: after.timestamp });
     assert!(after.timestamp > before.timestamp);
-    let same =
-        repono_store::model::Object { timestamp: after.timestamp, metadata: new(None).metadata, ..before };
-    assert_eq!(after, same);
+    let same = Object { timestamp: after.timestamp, metadata: new(None).metadata, ..Object::clone(&before) };
+    assert_eq!(*after, same);
     meta.replace_metadata(&demo, &files, &key("k"), new(Some("text/plain"))).await.unwrap();
     assert_eq!(f.object("k").await.content_type, "text/plain");
     let none = meta.replace_metadata(&demo, &files, &key("none"), new(None)).await.unwrap();
@@ -150,8 +151,8 @@ async fn a_version_is_found_while_it_is_current(f: Fixture) {
     let first = f.put(request("a/b"), b"1").await.unwrap();
     let found = reader.object_by_version(first.version).await.unwrap().unwrap();
     assert_eq!(
-        (found.account, found.container, found.key),
-        (account("demo"), container("files"), key("a/b"))
+        (&found.account, &found.container, &found.key),
+        (&account("demo"), &container("files"), &key("a/b"))
     );
     assert_eq!(found.object, f.object("a/b").await);
     let second = f.put(request("a/b"), b"2").await.unwrap();

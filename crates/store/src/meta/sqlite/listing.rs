@@ -14,12 +14,12 @@ const BEHIND_ALL: &[u8] = &[0xFF];
 
 /// Lists objects within one snapshot; `None` when there is no such container.
 pub(super) fn objects(
-    connection: &mut Connection,
+    connection: &Connection,
     account: &str,
     container: &str,
     page: &ListPage,
 ) -> Result<Option<Vec<ListItem>>, StoreError> {
-    let snapshot = connection.transaction()?;
+    let snapshot = connection.unchecked_transaction()?;
     let id = snapshot
         .prepare_cached(
             "SELECT c.id FROM account a JOIN container c ON c.account_id = a.id AND c.name = ?2
@@ -33,11 +33,11 @@ pub(super) fn objects(
 
 /// Lists containers within one snapshot; `None` when there is no such account.
 pub(super) fn containers(
-    connection: &mut Connection,
+    connection: &Connection,
     account: &str,
     page: &ListPage,
 ) -> Result<Option<Vec<ContainerItem>>, StoreError> {
-    let snapshot = connection.transaction()?;
+    let snapshot = connection.unchecked_transaction()?;
     let id = snapshot
         .prepare_cached("SELECT id FROM account WHERE name = ?1")?
         .query_row([account.as_bytes()], |row| row.get(0))

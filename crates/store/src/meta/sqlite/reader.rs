@@ -1,50 +1,83 @@
 //! Point reads, in line: from the page cache they take microseconds.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use repono_core::id::VersionId;
 use repono_core::name::{AccountName, ContainerName, ObjectKey};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::object_cache::ObjectCache;
 use super::rows::{self, BAD_ROW, object_columns};
+use super::wal_index::{Stamp, Watched};
 use super::{listing, schema};
 use crate::error::StoreError;
 use crate::meta::MetaReader;
 use crate::model::{Account, Container, ContainerItem, ListItem, ListPage, ObjectLookup, VersionedObject};
 
-/// A connection of its own.
+/// A connection of its own, and what it found in the state that still is.
 pub(super) struct SqliteReader {
-    connection: Connection,
+    connection: Watched,
+    objects: ObjectCache,
     epoch: Option<KnownEpoch>,
 }
 
-/// The epoch, and the version of the database at which it was read.
+/// The epoch, and the state of the database in which it was read.
 #[derive(Clone, Copy)]
 struct KnownEpoch {
-    data_version: i64,
+    stamp: Stamp,
     epoch: u64,
 }
 
 impl SqliteReader {
     pub(super) fn open(database: &Path) -> Result<Self, StoreError> {
-        Ok(Self { connection: schema::open_reader(database)?, epoch: None })
+        let connection = Watched::new(schema::open_reader(database)?)?;
+        Ok(Self { connection, objects: ObjectCache::default(), epoch: None })
     }
 
-    /// The epoch of the identities. `PRAGMA data_version` changes whenever another
-    /// connection has committed, and this one never does: while it stays, the
-    /// epoch needs no look at a table.
+    /// The epoch of the identities; while the database stays as it was, without a
+    /// look at a table.
     pub(super) fn epoch(&mut self) -> Result<u64, StoreError> {
-        let data_version =
-            self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
-        match self.epoch {
-            Some(known) if known.data_version == data_version => Ok(known.epoch),
-            Some(_) | None => {
-                let epoch = read_epoch(&self.connection)?;
-                self.epoch = Some(KnownEpoch { data_version, epoch });
-                Ok(epoch)
-            }
+        let before = self.connection.stamp();
+        if let Some(known) = self.epoch
+            && before == Some(known.stamp)
+        {
+            return Ok(known.epoch);
         }
+        let epoch = read_epoch(&self.connection)?;
+        self.epoch = self.unchanged_since(before).map(|stamp| KnownEpoch { stamp, epoch });
+        Ok(epoch)
+    }
+
+    /// The state that was before a read, if it is the state after it: then the
+    /// read was of this state.
+    fn unchanged_since(&self, before: Option<Stamp>) -> Option<Stamp> {
+        before.filter(|_| self.connection.stamp() == before)
+    }
+
+    fn find(&mut self, account: &str, container: &str, key: &str) -> Result<ObjectLookup, StoreError> {
+        let before = self.connection.stamp();
+        if let Some(kept) = before.and_then(|now| self.objects.named(now, account, container, key)) {
+            return Ok(ObjectLookup::Found(kept));
+        }
+        let found = self.lookup(account, container, key)?;
+        if let (ObjectLookup::Found(object), Some(now)) = (&found, self.unchanged_since(before)) {
+            self.objects.keep_named(now, (account, container, key), object);
+        }
+        Ok(found)
+    }
+
+    fn find_version(&mut self, version: VersionId) -> Result<Option<Arc<VersionedObject>>, StoreError> {
+        let before = self.connection.stamp();
+        if let Some(kept) = before.and_then(|now| self.objects.versioned(now, version)) {
+            return Ok(Some(kept));
+        }
+        let found = self.lookup_version(version)?.map(Arc::new);
+        if let (Some(object), Some(now)) = (&found, self.unchanged_since(before)) {
+            self.objects.keep_versioned(now, object);
+        }
+        Ok(found)
     }
 
     fn lookup(&self, account: &str, container: &str, key: &str) -> Result<ObjectLookup, StoreError> {
@@ -59,7 +92,9 @@ impl SqliteReader {
         ))?;
         let mut found = select.query(params![account.as_bytes(), container.as_bytes(), key.as_bytes()])?;
         Ok(match found.next()? {
-            Some(row) => rows::object(row)?.map_or(ObjectLookup::NoKey, ObjectLookup::Found),
+            Some(row) => {
+                rows::object(row)?.map_or(ObjectLookup::NoKey, |object| ObjectLookup::Found(Arc::new(object)))
+            }
             None => ObjectLookup::NoContainer,
         })
     }
@@ -82,7 +117,7 @@ impl SqliteReader {
             account: AccountName::new(rows::name(row, 11)?.as_bytes()).map_err(|_| BAD_ROW)?,
             container: ContainerName::new(rows::name(row, 12)?.as_bytes()).map_err(|_| BAD_ROW)?,
             key: ObjectKey::new(rows::name(row, 13)?.as_bytes()).map_err(|_| BAD_ROW)?,
-            object,
+            object: Arc::new(object),
         }))
     }
 
@@ -136,11 +171,14 @@ impl MetaReader for SqliteReader {
         container: &str,
         key: &str,
     ) -> Result<ObjectLookup, StoreError> {
-        self.lookup(account, container, key)
+        self.find(account, container, key)
     }
 
-    async fn object_by_version(&mut self, version: VersionId) -> Result<Option<VersionedObject>, StoreError> {
-        self.lookup_version(version)
+    async fn object_by_version(
+        &mut self,
+        version: VersionId,
+    ) -> Result<Option<Arc<VersionedObject>>, StoreError> {
+        self.find_version(version)
     }
 
     async fn container(&mut self, account: &str, container: &str) -> Result<Option<Container>, StoreError> {
@@ -157,7 +195,7 @@ impl MetaReader for SqliteReader {
         container: &str,
         page: &ListPage,
     ) -> Result<Option<Vec<ListItem>>, StoreError> {
-        listing::objects(&mut self.connection, account, container, page)
+        listing::objects(&self.connection, account, container, page)
     }
 
     async fn list_containers(
@@ -165,7 +203,7 @@ impl MetaReader for SqliteReader {
         account: &str,
         page: &ListPage,
     ) -> Result<Option<Vec<ContainerItem>>, StoreError> {
-        listing::containers(&mut self.connection, account, page)
+        listing::containers(&self.connection, account, page)
     }
 
     async fn identity_epoch(&mut self) -> Result<u64, StoreError> {
