@@ -20,7 +20,7 @@ run --head --header "@$headers" --config "$work/heads"
 i=0
 while [ "$i" -lt "$n" ]; do
     i=$((i + 1))
-    uri=$(tr -d '\r' <"$work/h$i" | sed -n 's/^X-Preauth-Uri: //p')
+    uri=$(tr -d '\r' <"$work/h$i" | sed -n 's/^x-preauth-uri: //Ip')
     printf 'url = "%s%s"\noutput = "%s/u%d"\n' "$base" "$uri" "$work" "$i" >>"$work/by-uri"
 done
 run --config "$work/by-uri"

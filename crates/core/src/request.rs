@@ -92,18 +92,25 @@ struct Field {
 #[error("the request head is larger than 64 KiB")]
 pub struct HeadTooLarge;
 
+/// A GET without a target, to be filled.
+impl Default for RequestHead {
+    fn default() -> Self {
+        Self {
+            method: Method::Get,
+            version: Version::Http11,
+            bytes: Vec::new(),
+            target: Span { start: 0, end: 0 },
+            fields: SmallVec::new(),
+        }
+    }
+}
+
 impl RequestHead {
     /// A head without header fields.
     ///
     /// *Errors*: [`HeadTooLarge`].
     pub fn new(method: Method, version: Version, target: &[u8]) -> Result<Self, HeadTooLarge> {
-        let mut head = Self {
-            method,
-            version,
-            bytes: Vec::new(),
-            target: Span { start: 0, end: 0 },
-            fields: SmallVec::new(),
-        };
+        let mut head = Self::default();
         head.reset(method, version, target)?;
         Ok(head)
     }
@@ -128,6 +135,11 @@ impl RequestHead {
         let value = self.append(value)?;
         self.fields.push(Field { name, value });
         Ok(())
+    }
+
+    /// Says in which version it came, for a carrier that is not the codec's.
+    pub const fn set_version(&mut self, version: Version) {
+        self.version = version;
     }
 
     /// The method.

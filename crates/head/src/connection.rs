@@ -1,10 +1,13 @@
 //! The life of one connection: PROXY header, TLS, requests one after another,
 //! and its end, which is always announced.
 
+mod answer;
 pub(crate) mod body;
 mod ending;
+mod http1;
+pub(crate) mod http2;
 pub(crate) mod io;
-mod serve;
+mod pace;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -20,8 +23,6 @@ use crate::limits::{HANDSHAKE_MAX, PROXY_HEADER_MAX};
 use crate::shard::Shard;
 
 use ending::Ending;
-use io::Io;
-use serve::Conversation;
 
 /// By which listener a connection came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,7 @@ pub(crate) struct Arrived {
 }
 
 /// What is known of a connection from its first bytes on.
+#[derive(Clone, Copy)]
 struct Identity {
     id: ConnectionId,
     source: SocketAddr,
@@ -77,14 +79,17 @@ pub(crate) async fn serve(shard: Rc<Shard>, arrived: Arrived) {
         }
         Ok((stream, facts)) => {
             record.tls = Some(tls_record(facts));
-            let mut io = Io::new(stream);
-            let ending = Conversation::new(&shard, &mut io, &identity, &mut record).run().await;
-            record.bytes_in = io.received;
-            record.bytes_out = io.sent;
-            record.tcp = [ending::tcp_summary(io.tcp()), None];
+            let (ending, stream) = if stream.get_ref().1.alpn_protocol() == Some(tls::ALPN_HTTP2) {
+                http2::run(Rc::clone(&shard), stream, identity, &mut record).await
+            } else {
+                http1::run(Rc::clone(&shard), stream, identity, &mut record).await
+            };
+            record.tcp = [stream.as_ref().and_then(|stream| ending::tcp_summary(stream.get_ref().0)), None];
             // The record comes first: a staged close may wait for the peer.
             finish(&shard, &mut record, &ending, identity.recorded);
-            ending::carry_out(ending, io).await;
+            if let Some(stream) = stream {
+                ending::carry_out(ending, stream).await;
+            }
             drop(guard);
             return;
         }

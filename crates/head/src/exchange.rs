@@ -17,7 +17,6 @@ use repono_core::id::{ConnectionId, TransId};
 use repono_core::refusal::{After, Refusal};
 use repono_core::request::{Method, RequestHead};
 use repono_core::time::Timestamp;
-use repono_http1::Expect;
 use repono_journal::{Outcome, RequestRecord, Stamp};
 use repono_policy::{Action, Permit, Resource};
 use repono_store::error::StoreError;
@@ -25,11 +24,11 @@ use repono_wire::listing::ListQuery;
 use repono_wire::native::Target;
 
 use crate::caller::{Caller, Circumstances};
-use crate::connection::body::{BodyEnd, BodyIn};
-use crate::connection::io::{Io, IoEnd};
+use crate::carrier::Carrier;
+use crate::connection::body::BodyEnd;
+use crate::connection::io::IoEnd;
 use crate::directory::{Directory, Freshness};
 use crate::fault;
-use crate::limits::{DRAIN_BYTES_MAX, DRAIN_MAX};
 use crate::shard::Shard;
 
 pub(crate) use route::handle;
@@ -37,10 +36,8 @@ pub(crate) use route::handle;
 /// Everything that the handling of one request needs and leaves behind.
 pub(crate) struct Exchange<'c> {
     pub(crate) shard: &'c Shard,
-    pub(crate) io: &'c mut Io,
+    pub(crate) carrier: Carrier<'c>,
     pub(crate) head: &'c RequestHead,
-    pub(crate) body: BodyIn,
-    pub(crate) expect: Expect,
     pub(crate) directory: Arc<Directory>,
     pub(crate) trans_id: TransId,
     pub(crate) connection: ConnectionId,
@@ -170,21 +167,7 @@ impl Exchange<'_> {
     /// Makes sure that the connection is fit for another request after a reply
     /// that did not wait for the whole body, or says that it is not.
     async fn settle_body(&mut self) {
-        if self.body.is_done() {
-            return;
-        }
-        let small = self.body.remaining().is_some_and(|bytes| bytes <= DRAIN_BYTES_MAX);
-        if self.expect == Expect::Continue || !small || self.after == After::Close {
-            self.after = After::Close;
-            return;
-        }
-        let drained = async {
-            while let Ok(Some(_)) = self.body.next(self.io).await {}
-            self.body.is_done()
-        };
-        if !tokio::time::timeout(DRAIN_MAX, drained).await.unwrap_or(false) {
-            self.after = After::Close;
-        }
+        self.after = self.carrier.settle(self.after).await;
     }
 
     /// Answers with a refusal.

@@ -5,6 +5,7 @@
 //! | [`config`] | what a head is told |
 //! | [`server`] | a head as a whole: start, threads, end |
 //! | `connection` | the life of one connection, from the PROXY header to the staged close |
+//! | `carrier` | what carries an exchange: a connection of HTTP/1.1, a stream of HTTP/2 |
 //! | `exchange` | one request and its reply |
 //! | `caller` | who asks, and the permit to act |
 //! | `directory` | users, policies, keys and revocations, kept current |
@@ -14,6 +15,7 @@
 //! | `limits` | the clocks and bounds, each with its reason |
 
 mod caller;
+mod carrier;
 mod collector;
 pub mod config;
 mod connection;

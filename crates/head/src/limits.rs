@@ -52,3 +52,32 @@ pub(crate) const DIRECTORY_STALE_READS: Duration = Duration::from_secs(600);
 pub(crate) const DRAIN_CONNECTIONS_MAX: Duration = Duration::from_secs(30);
 /// A draining head ends connections that were quiet this long.
 pub(crate) const DRAIN_QUIET: Duration = Duration::from_secs(60);
+/// Requests at once on one connection of HTTP/2: what RFC 9113 section 6.5.2
+/// recommends at least is 100; a client with more opens a second connection.
+pub(crate) const HTTP2_STREAMS_MAX: u32 = 100;
+/// What a client may send of one body before it is taken: a step of an upload.
+pub(crate) const HTTP2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// What a client may send on all streams before it is taken, which bounds the
+/// memory of a connection on the way in.
+pub(crate) const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// What waits for the socket on one stream on the way out.
+pub(crate) const HTTP2_SEND_BUFFER_BYTES: usize = 64 * 1024;
+/// A request head, as HPACK counts it (32 bytes besides each field): as much as
+/// in HTTP/1.1.
+pub(crate) const HTTP2_HEAD_BYTES_MAX: u32 = 32 * 1024;
+/// Frames besides requests and bodies that a peer may send at once: a client with
+/// 100 streams that sends PRIORITY, WINDOW_UPDATE and RST_STREAM for each stays
+/// far below.
+pub(crate) const HTTP2_CONTROL_BURST: u32 = 1000;
+/// And for each second: PING of a keep-alive is one in some seconds.
+pub(crate) const HTTP2_CONTROL_PER_S: u32 = 50;
+/// And for each request: priority, window, and a reset.
+pub(crate) const HTTP2_CONTROL_PER_REQUEST: u32 = 4;
+/// And one for so many bytes sent, as window updates of the stream and of the
+/// connection: clients send one for 16 KiB or more.
+pub(crate) const HTTP2_SENT_BYTES_PER_CONTROL: u64 = 4 * 1024;
+/// Streams that a peer may reset at once, and each second, besides those that were
+/// answered: 200 in ten seconds is a client that gives up, more is "Rapid Reset"
+/// (CVE-2023-44487).
+pub(crate) const HTTP2_RESETS_BURST: u32 = 200;
+pub(crate) const HTTP2_RESETS_PER_S: u32 = 20;

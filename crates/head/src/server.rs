@@ -108,6 +108,7 @@ pub async fn run(
         opened.ticket_keys,
         opened.epoch,
     ));
+    let renewing = tokio::spawn(tls::keep_current(opened.identity));
     let collecting = tokio::spawn(collect(opened.common.store.clone(), config.store.clone()));
     ready();
     {
@@ -129,6 +130,7 @@ pub async fn run(
     }
     threads.end();
     refreshing.abort();
+    renewing.abort();
     collecting.abort();
     opened.journal.close();
     Ok(())
@@ -165,6 +167,7 @@ struct Opened {
     journal: Journal,
     masters: Masters,
     ticket_keys: Arc<TicketKeys>,
+    identity: Arc<ServerIdentity>,
     epoch: u64,
 }
 
@@ -180,7 +183,11 @@ impl Opened {
             PairFiles { chain: config.tls.ecdsa_chain.clone(), key: config.tls.ecdsa_key.clone() },
             PairFiles { chain: config.tls.rsa_chain.clone(), key: config.tls.rsa_key.clone() },
         ])?;
-        let tls = tls::server_config(identity, Arc::clone(&ticket_keys), &[tls::ALPN_HTTP1])?;
+        let tls = tls::server_config(
+            Arc::clone(&identity),
+            Arc::clone(&ticket_keys),
+            &[tls::ALPN_HTTP2, tls::ALPN_HTTP1],
+        )?;
         let journal = Journal::open(JournalConfig::new(&config.journal, "head", &config.name))?;
         let common = Arc::new(Common {
             name: config.name.as_str().into(),
@@ -189,7 +196,7 @@ impl Opened {
             proxy_key,
             tls,
         });
-        Ok(Self { common, journal, masters, ticket_keys, epoch: snapshot.epoch })
+        Ok(Self { common, journal, masters, ticket_keys, identity, epoch: snapshot.epoch })
     }
 }
 

@@ -8,7 +8,6 @@ use rand::Rng;
 use repono_net::drain::{Drain, Until};
 use repono_net::listen::{self, Acceptor, accept_loop};
 use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKey, TicketKeyError, TicketKeys, TlsError};
-use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -58,13 +57,15 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), MonitorError> {
     let tickets = TicketKeys::new(ticket_key()?, Vec::new());
-    let tls = tls_config(&config, Arc::clone(&tickets))?;
+    let identity = identity(&config)?;
+    let tls = tls::server_config(Arc::clone(&identity), Arc::clone(&tickets), &[tls::ALPN_HTTP1])?;
     let acceptor = listener(config.listen)?;
     let bound = BoundAddresses { https: acceptor.local_addr() };
     let (sender, latest) = watch::channel(None);
     let mut background = JoinSet::new();
     background.spawn(async move { ask::again_and_again(&config.balancer_admin_socket, sender).await });
     background.spawn(rotate(tickets));
+    background.spawn(tls::keep_current(identity));
     let routes = door::routes(Door { name: config.name.into(), latest });
     let drain = Drain::new();
     ready(bound);
@@ -114,13 +115,12 @@ fn listener(address: SocketAddr) -> Result<Acceptor, MonitorError> {
     bound.map_err(|source| MonitorError::Listen { address, source })
 }
 
-fn tls_config(config: &Config, tickets: Arc<TicketKeys>) -> Result<Arc<ServerConfig>, TlsError> {
+fn identity(config: &Config) -> Result<Arc<ServerIdentity>, TlsError> {
     let files = &config.tls;
-    let identity = ServerIdentity::load(vec![
+    ServerIdentity::load(vec![
         PairFiles { chain: files.ecdsa_chain.clone(), key: files.ecdsa_key.clone() },
         PairFiles { chain: files.rsa_chain.clone(), key: files.rsa_key.clone() },
-    ])?;
-    tls::server_config(identity, tickets, &[tls::ALPN_HTTP1])
+    ])
 }
 
 fn ticket_key() -> Result<TicketKey, TicketKeyError> {

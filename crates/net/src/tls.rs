@@ -20,9 +20,11 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 mod identity;
+mod renewal;
 mod tickets;
 
 pub use identity::{PAIRS_MAX, PairFiles, ServerIdentity};
+pub use renewal::keep_current;
 pub use tickets::{ACCEPTED_KEYS_MAX, TICKET_LIFETIME, TicketKey, TicketKeyError, TicketKeys};
 
 /// The name of HTTP/1.1 in ALPN (RFC 7301 section 6).

@@ -153,6 +153,7 @@ pub async fn run(
     });
     let house = opened.house(&drain);
     background.spawn(opened.tickets.rotate());
+    background.spawn(tls::keep_current(Arc::clone(&opened.identity)));
     let bound = BoundAddresses { https: acceptor.local_addr(), admin: config.admin_socket.clone() };
     let administrators = socket.serve(admin::routes(Arc::clone(&opened.office)), drain.signal());
     ready(bound);
@@ -215,6 +216,7 @@ struct Opened {
     office: Arc<Office>,
     desk: Arc<Desk>,
     tls: Arc<ServerConfig>,
+    identity: Arc<ServerIdentity>,
     tickets: SessionTickets,
     recorder: SharedRecorder,
     journal: Journal,
@@ -239,8 +241,9 @@ impl Opened {
         let desk = Arc::new(Desk::new(Arc::clone(&feed), Arc::clone(&verifier), recorder.clone()));
         let office = Office::new(meta, Arc::clone(&feed), masters, verifier, recorder.clone(), clock);
         let tickets = SessionTickets::new().map_err(|_| VendingError::Cryptography)?;
-        let tls = tls_config(config, &tickets)?;
-        Ok(Self { feed, office: Arc::new(office), desk, tls, tickets, recorder, journal })
+        let identity = identity(config)?;
+        let tls = tls::server_config(Arc::clone(&identity), tickets.keys(), &[tls::ALPN_HTTP1])?;
+        Ok(Self { feed, office: Arc::new(office), desk, tls, identity, tickets, recorder, journal })
     }
 
     fn house(&self, drain: &Drain) -> Arc<House> {
@@ -262,13 +265,12 @@ pub(crate) fn started(at: Timestamp) -> Audit {
     }
 }
 
-fn tls_config(config: &Config, tickets: &SessionTickets) -> Result<Arc<ServerConfig>, VendingError> {
+fn identity(config: &Config) -> Result<Arc<ServerIdentity>, VendingError> {
     let files = &config.tls;
-    let identity = ServerIdentity::load(vec![
+    Ok(ServerIdentity::load(vec![
         PairFiles { chain: files.ecdsa_chain.clone(), key: files.ecdsa_key.clone() },
         PairFiles { chain: files.rsa_chain.clone(), key: files.rsa_key.clone() },
-    ])?;
-    Ok(tls::server_config(identity, tickets.keys(), &[tls::ALPN_HTTP1])?)
+    ])?)
 }
 
 fn masters(config: &Config) -> Result<Masters, VendingError> {

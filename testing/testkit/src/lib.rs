@@ -5,8 +5,10 @@
 //! |---|---|
 //! | [`system`] | `repono up` in a directory of its own, its addresses, its commands |
 //! | [`wire`] | one TLS connection: bytes out, responses in |
+//! | [`frames`] | one connection of HTTP/2: frames out, frames in |
 //! | [`wait`] | waiting for a state, with a bound |
 
+pub mod frames;
 pub mod system;
 pub mod wait;
 pub mod wire;

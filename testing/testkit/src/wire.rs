@@ -69,20 +69,35 @@ impl Wire {
 
     /// Begins TLS on a TCP connection that may have carried other bytes before.
     pub fn over(tcp: TcpStream, ca: &Path) -> Result<Self> {
+        Self::offering(tcp, ca, &[])
+    }
+
+    /// Begins TLS and offers these protocols by ALPN.
+    pub fn offering(tcp: TcpStream, ca: &Path, protocols: &[&[u8]]) -> Result<Self> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(ca)? {
             roots.add(certificate?)?;
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         let name = ServerName::from(tcp.peer_addr()?.ip());
         let tls = ClientConnection::new(Arc::new(config), name)?;
         tcp.set_nodelay(true)?;
         tcp.set_read_timeout(Some(REPLY_MAX))?;
         Ok(Self { stream: StreamOwned::new(tls, tcp), input: Vec::new() })
+    }
+
+    /// The server's own certificate, as it was shown.
+    pub fn certificate(&mut self) -> Result<Vec<u8>> {
+        while self.stream.conn.is_handshaking() {
+            self.stream.conn.complete_io(&mut self.stream.sock)?;
+        }
+        let chain = self.stream.conn.peer_certificates().context("no certificate")?;
+        Ok(chain.first().context("an empty chain")?.to_vec())
     }
 
     /// Sends bytes as they are.
@@ -109,6 +124,20 @@ impl Wire {
     #[must_use]
     pub fn tcp(&self) -> &TcpStream {
         &self.stream.sock
+    }
+
+    /// Reads exactly so many bytes; `None` where the connection ends before the
+    /// first of them.
+    pub fn exactly(&mut self, count: usize) -> Result<Option<Vec<u8>>> {
+        while self.input.len() < count {
+            match self.more() {
+                Ok(0) if self.input.is_empty() => return Ok(None),
+                Ok(0) => anyhow::bail!("the connection ended within {count} bytes"),
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Some(self.input.drain(..count).collect()))
     }
 
     /// Reads one response to a request with `method`.

@@ -1,25 +1,29 @@
-//! A request body on its way in, against two clocks: silence, and a rate that
-//! only an attack stays below.
-
-use std::time::Duration;
+//! The body of a request of HTTP/1.1 on its way in.
 
 use bytes::Bytes;
 use repono_core::refusal::Refusal;
 use repono_http1::{BodyDecoder, BodyKind, Limits, Reject};
 use repono_wire::put::BodyKindHint;
 use repono_wire::refusals::{CLIENT_DISCONNECT, REQUEST_TIMEOUT};
-use tokio::time::Instant;
 
 use super::io::{Io, IoEnd};
-use crate::limits::{BODY_BYTES_PER_S_MIN, BODY_READ_BYTES, BODY_SILENCE_MAX, RATE_WINDOW};
+use super::pace::Pace;
+use crate::limits::BODY_READ_BYTES;
 
 /// The body of one request.
 pub(crate) struct BodyIn {
     kind: BodyKind,
     decoder: BodyDecoder,
-    begun: Instant,
-    /// Bytes of content so far.
-    pub(crate) bytes: u64,
+    pace: Pace,
+}
+
+/// What the request's own reader is told of the framing.
+pub(super) const fn hint(kind: BodyKind) -> BodyKindHint {
+    match kind {
+        BodyKind::None => BodyKindHint::None,
+        BodyKind::Length(bytes) => BodyKindHint::Length(bytes),
+        BodyKind::Chunked => BodyKindHint::Chunked,
+    }
 }
 
 /// Why a body did not come to its end.
@@ -48,15 +52,16 @@ impl BodyEnd {
 
 impl BodyIn {
     pub(crate) fn new(kind: BodyKind) -> Self {
-        Self { kind, decoder: BodyDecoder::new(kind, &Limits::default()), begun: Instant::now(), bytes: 0 }
+        Self { kind, decoder: BodyDecoder::new(kind, &Limits::default()), pace: Pace::new() }
     }
 
     pub(crate) const fn hint(&self) -> BodyKindHint {
-        match self.kind {
-            BodyKind::None => BodyKindHint::None,
-            BodyKind::Length(bytes) => BodyKindHint::Length(bytes),
-            BodyKind::Chunked => BodyKindHint::Chunked,
-        }
+        hint(self.kind)
+    }
+
+    /// Bytes of content so far.
+    pub(crate) const fn received(&self) -> u64 {
+        self.pace.bytes
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -78,21 +83,16 @@ impl BodyIn {
             let data = Bytes::copy_from_slice(decoded.data);
             io.consume(consumed);
             if !data.is_empty() {
-                self.bytes += data.len() as u64;
+                self.pace.bytes += data.len() as u64;
                 return Ok(Some(data));
             }
             if consumed == 0 && !self.decoder.is_done() {
-                io.fill(BODY_READ_BYTES, self.deadline()).await.map_err(|end| match end {
+                io.fill(BODY_READ_BYTES, self.pace.deadline()).await.map_err(|end| match end {
                     IoEnd::Deadline => BodyEnd::Slow,
                     IoEnd::Eof | IoEnd::Failed(_) => BodyEnd::Gone(end),
                 })?;
             }
         }
         Ok(None)
-    }
-
-    fn deadline(&self) -> Instant {
-        let earned = Duration::from_secs(self.bytes / BODY_BYTES_PER_S_MIN);
-        (Instant::now() + BODY_SILENCE_MAX).min(self.begun + RATE_WINDOW + earned)
     }
 }

@@ -5,8 +5,7 @@ use repono_net::close;
 use repono_net::socket::{reset, tcp_info};
 use repono_net::tls::HandshakeError;
 use tokio::net::TcpStream;
-
-use super::io::Io;
+use tokio_rustls::server::TlsStream;
 
 /// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +24,8 @@ pub(crate) enum Ending {
     TooSlow,
     /// A reply could not be completed: only RST says so.
     Torn,
+    /// The client broke the rules of HTTP/2, or flooded, and was told so by GOAWAY.
+    Violation,
 }
 
 impl Ending {
@@ -32,13 +33,15 @@ impl Ending {
         match self {
             Self::ClientClosed => ClosedBy::Client,
             Self::Failed => ClosedBy::Unknown,
-            Self::Idle | Self::Announced | Self::Drained | Self::TooSlow | Self::Torn => ClosedBy::Us,
+            Self::Idle | Self::Announced | Self::Drained | Self::TooSlow | Self::Torn | Self::Violation => {
+                ClosedBy::Us
+            }
         }
     }
 
     pub(crate) const fn manner(self) -> Manner {
         match self {
-            Self::ClientClosed | Self::Announced => Manner::FinCloseNotify,
+            Self::ClientClosed | Self::Announced | Self::Violation => Manner::FinCloseNotify,
             Self::Failed => Manner::Error,
             Self::Idle => Manner::IdleExpiry,
             Self::Drained => Manner::Drain,
@@ -58,17 +61,18 @@ pub(super) fn failed_handshake(error: &HandshakeError) -> Ending {
 
 /// Does to the socket what the ending says: close_notify and FIN, then the wait
 /// for the peer's FIN, so that no RST can erase the last reply; or RST.
-pub(super) async fn carry_out(ending: Ending, io: Io) {
+pub(super) async fn carry_out(ending: Ending, stream: TlsStream<TcpStream>) {
     match ending {
-        Ending::Torn => reset(io.tcp()),
+        Ending::Torn => reset(stream.get_ref().0),
         Ending::ClientClosed
         | Ending::Failed
         | Ending::Idle
         | Ending::Announced
         | Ending::Drained
-        | Ending::TooSlow => {
+        | Ending::TooSlow
+        | Ending::Violation => {
             // The peer may be gone already; then there is nobody to tell.
-            let _ = close::staged(io.into_stream(), close::Limits::DEFAULT).await;
+            let _ = close::staged(stream, close::Limits::DEFAULT).await;
         }
     }
 }

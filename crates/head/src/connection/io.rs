@@ -48,10 +48,6 @@ impl Io {
         Self { stream, input: Vec::new(), start: 0, received: 0, sent: 0 }
     }
 
-    pub(crate) fn tcp(&self) -> &TcpStream {
-        self.stream.get_ref().0
-    }
-
     pub(crate) fn into_stream(self) -> TlsStream<TcpStream> {
         self.stream
     }

@@ -182,7 +182,7 @@ fn torn(error: &StoreError) -> Stop {
 
 async fn flush(exchange: &mut Exchange<'_>, out: &mut BytesMut) -> Result<(), Stop> {
     let began = Stamp::mono_now();
-    exchange.io.send(out).await?;
+    exchange.carrier.send(out).await?;
     exchange.record.phases_ns.receive += Stamp::mono_now().saturating_sub(began);
     out.clear();
     Ok(())

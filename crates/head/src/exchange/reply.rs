@@ -1,24 +1,17 @@
 //! Writing a reply: the head and a small body in one piece.
 
 use bytes::BytesMut;
-use repono_core::refusal::{After, Refusal};
+use repono_core::refusal::Refusal;
 use repono_core::request::Method;
-use repono_http1::{CONTINUE, Expect, ResponseHead};
-use repono_journal::Stamp;
+use repono_journal::{RequestRecord, Reuse, Stamp};
 use repono_wire::error_body;
 use repono_wire::reply::{self, Common, FieldSink};
 
 use super::{Detail, Exchange, Stop};
-use crate::limits::KEEP_ALIVE_ADVERTISED_S;
+use crate::carrier::Fields;
 
-/// Header fields on their way into a reply.
-pub(super) struct Fields<'o>(ResponseHead<'o>);
-
-impl FieldSink for Fields<'_> {
-    fn field(&mut self, name: &str, value: &[u8]) {
-        self.0.field(name, value);
-    }
-}
+/// Asks for `Server-Timing` in the reply, with any value.
+const TIMING_ASKED: &str = "x-server-timing";
 
 impl Exchange<'_> {
     /// Writes the head of a reply into `out`.
@@ -30,27 +23,23 @@ impl Exchange<'_> {
     ) {
         self.record.status = Some(status);
         let mut text = self.shard.take_text();
-        let mut sink = Fields(ResponseHead::new(&mut text, self.head.version(), status));
-        self.shard.with_date(self.now, |date| {
+        let shard = self.shard;
+        shard.with_date(self.now, |date| {
             let common = Common { trans_id: &self.trans_id, connection: &self.connection, date };
-            fields(&mut sink, &common);
+            self.carrier.begin(out, &mut text, status, self.after, |sink| {
+                fields(sink, &common);
+                if self.authenticated && self.head.field(TIMING_ASKED).is_some() {
+                    sink.field("Server-Timing", timing(&self.record).as_bytes());
+                }
+            });
         });
-        match self.after {
-            After::Keep => {
-                sink.field("Connection", b"keep-alive");
-                sink.field("Keep-Alive", const { KEEP_ALIVE.as_bytes() });
-            }
-            After::Close => sink.field("Connection", b"close"),
-        }
-        sink.0.finish();
-        out.extend_from_slice(&text);
         self.shard.give_back_text(text);
     }
 
     /// Sends what stands in `out` and gives the buffer back.
     pub(super) async fn send(&mut self, out: BytesMut) -> Result<(), Stop> {
         let began = Stamp::mono_now();
-        let sent = self.io.send(&out).await;
+        let sent = self.carrier.send(&out).await;
         self.record.phases_ns.receive += Stamp::mono_now().saturating_sub(began);
         self.shard.give_back(out);
         Ok(sent?)
@@ -98,20 +87,24 @@ impl Exchange<'_> {
         })
         .await
     }
-
-    /// Tells a waiting client to send the body.
-    pub(super) async fn send_continue(&mut self) -> Result<(), Stop> {
-        if self.expect == Expect::Continue {
-            self.expect = Expect::None;
-            if self.io.buffered().is_empty() {
-                self.io.send(CONTINUE).await?;
-            }
-        }
-        Ok(())
-    }
 }
 
-const KEEP_ALIVE: &str = {
-    assert!(KEEP_ALIVE_ADVERTISED_S == 55, "the text of the header must say the same");
-    "timeout=55"
-};
+/// Where the time went until the reply began, in milliseconds.
+///
+/// *Source*: W3C "Server Timing", section 3.
+fn timing(record: &RequestRecord) -> String {
+    let ms = |ns: u64| ns as f64 / 1e6;
+    let (phases, total) = (&record.phases_ns, Stamp::mono_now().saturating_sub(record.started.mono_ns));
+    let connection = match record.reuse {
+        Reuse::New => String::from("new"),
+        Reuse::Reused { idle_before_ns, requests_before } => {
+            format!("r={requests_before} idle={:.3}s", idle_before_ns as f64 / 1e9)
+        }
+    };
+    format!(
+        "authz;dur={:.3}, store;dur={:.3}, total;dur={:.3}, conn;desc=\"{connection}\"",
+        ms(phases.authorize),
+        ms(phases.store),
+        ms(total),
+    )
+}

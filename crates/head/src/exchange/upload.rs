@@ -16,7 +16,7 @@ use super::{Exchange, Stop};
 /// is asked for, and the answer follows the commit.
 pub(super) async fn put(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<(), Stop> {
     let (account, container, key) = names(permit)?;
-    let request = PutRequest::from_head(exchange.head, exchange.body.hint())?;
+    let request = PutRequest::from_head(exchange.head, exchange.carrier.hint())?;
     let content_type = content_type(exchange.head, key)?;
     let known = {
         let mut reader = exchange.shard.reader().await;
@@ -26,7 +26,7 @@ pub(super) async fn put(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<
         return Err(NO_SUCH_CONTAINER.into());
     }
     let mut upload = exchange.shard.common.store.begin_upload(request.length)?;
-    exchange.send_continue().await?;
+    exchange.carrier.send_continue().await?;
     receive(exchange, &mut upload).await?;
     let began = Stamp::mono_now();
     let committed = upload
@@ -55,9 +55,9 @@ pub(super) async fn put(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<
 }
 
 async fn receive(exchange: &mut Exchange<'_>, upload: &mut Upload) -> Result<(), Stop> {
-    while let Some(piece) = exchange.body.next(exchange.io).await? {
-        exchange.record.bytes_in = exchange.body.bytes;
-        if exchange.body.bytes > BYTES_MAX {
+    while let Some(piece) = exchange.carrier.next().await? {
+        exchange.record.bytes_in = exchange.carrier.received();
+        if exchange.carrier.received() > BYTES_MAX {
             return Err(ENTITY_TOO_LARGE.into());
         }
         upload.feed(piece).await?;

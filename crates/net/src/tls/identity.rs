@@ -49,6 +49,12 @@ impl ServerIdentity {
         Ok(Arc::new(Self { files, pairs }))
     }
 
+    /// Where the pairs are read from.
+    #[must_use]
+    pub fn files(&self) -> &[PairFiles] {
+        &self.files
+    }
+
     /// Reads the same files again. Handshakes from now on show the new
     /// certificates; open connections and resumed sessions go on.
     ///

@@ -1,27 +1,31 @@
-//! The requests of one connection, one after another.
+//! The life of a connection of HTTP/1.1: requests one after another, an idle clock
+//! between them, and an end that is announced.
+
+use std::rc::Rc;
 
 use repono_core::refusal::{After, Refusal};
-use repono_core::request::{Method, RequestHead, Version};
-use repono_core::time::Timestamp;
+use repono_core::request::RequestHead;
 use repono_http1::{BodyKind, Expect, HeadParse, Limits, parse_head};
-use repono_journal::{ConnectionRecord, Outcome, Phase, RequestRecord, Reuse, Side, Stamp, Text, UrlPath};
+use repono_journal::{ConnectionRecord, Phase, Reuse, Stamp};
 use repono_net::drain::{self, DrainSignal};
 use repono_wire::refusals::REQUEST_TIMEOUT;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
 
 use super::Identity;
+use super::answer::{Asked, Context, Sent, answer};
 use super::body::BodyIn;
 use super::ending::Ending;
 use super::io::{Io, IoEnd};
-use crate::exchange::{Detail, Exchange, Stop, handle};
+use crate::carrier::{Carrier, Http1};
 use crate::limits::{DRAIN_QUIET, HEAD_MAX, IDLE_MAX, READ_BYTES, STRANGER_IDLE_MAX};
 use crate::shard::Shard;
 
 /// A connection between its handshake and its end.
-pub(super) struct Conversation<'c> {
-    shard: &'c Shard,
+struct Conversation<'c> {
+    context: Context,
     io: &'c mut Io,
-    identity: &'c Identity,
     record: &'c mut ConnectionRecord,
     drain: DrainSignal,
     /// Whether a request was authenticated: before that, the patience is short.
@@ -54,22 +58,30 @@ impl Parsed {
     }
 }
 
+/// Serves a connection after its handshake; gives its end, and the transport back.
+pub(super) async fn run(
+    shard: Rc<Shard>,
+    stream: TlsStream<TcpStream>,
+    identity: Identity,
+    record: &mut ConnectionRecord,
+) -> (Ending, Option<TlsStream<TcpStream>>) {
+    let mut io = Io::new(stream);
+    let ending = Conversation::new(shard, &mut io, identity, record).run().await;
+    record.bytes_in = io.received;
+    record.bytes_out = io.sent;
+    (ending, Some(io.into_stream()))
+}
+
 impl<'c> Conversation<'c> {
-    pub(super) fn new(
-        shard: &'c Shard,
-        io: &'c mut Io,
-        identity: &'c Identity,
-        record: &'c mut ConnectionRecord,
-    ) -> Self {
-        let (drain, quiet_since_ns) = (shard.drain.clone(), record.opened.mono_ns);
-        Self { shard, io, identity, record, drain, known: false, quiet_since: Instant::now(), quiet_since_ns }
+    fn new(shard: Rc<Shard>, io: &'c mut Io, identity: Identity, record: &'c mut ConnectionRecord) -> Self {
+        let context = Context::new(shard, identity, record);
+        let (drain, quiet_since_ns) = (context.shard.drain.clone(), record.opened.mono_ns);
+        Self { context, io, record, drain, known: false, quiet_since: Instant::now(), quiet_since_ns }
     }
 
     /// Serves requests until one of the sides ends the connection.
-    pub(super) async fn run(mut self) -> Ending {
-        let Ok(mut head) = RequestHead::new(Method::Get, Version::Http11, b"/") else {
-            return Ending::Failed;
-        };
+    async fn run(mut self) -> Ending {
+        let mut head = RequestHead::default();
         loop {
             self.record.phase = Phase::Idle;
             let next = self.next_head(&mut head).await;
@@ -147,76 +159,36 @@ impl<'c> Conversation<'c> {
 
     /// Answers one request; gives the ending when it was the last.
     async fn exchange(&mut self, head: &RequestHead, parsed: Parsed) -> Option<Ending> {
-        let record = self.request_record(head, &parsed);
-        let now = Timestamp::from_units(parsed.started.wall_ns / NS_PER_UNIT);
         let draining = self.drain.phase() != drain::Phase::Serving;
-        let mut x = Exchange {
-            shard: self.shard,
-            io: self.io,
+        let reuse = match self.record.requests {
+            0 => Reuse::New,
+            before => Reuse::Reused {
+                idle_before_ns: parsed.started.mono_ns.saturating_sub(self.quiet_since_ns),
+                requests_before: u32::try_from(before).unwrap_or(u32::MAX),
+            },
+        };
+        let asked = Asked {
             head,
+            started: parsed.started,
+            refusal: parsed.refusal,
+            after: parsed.connection,
+            reuse,
+            known: self.known,
+            draining,
+        };
+        let carrier = Carrier::Http1(Http1 {
+            io: &mut *self.io,
             body: BodyIn::new(parsed.body),
             expect: parsed.expect,
-            directory: self.shard.directory(),
-            trans_id: self.shard.trans_id(now),
-            connection: self.identity.id,
-            source: self.identity.source.ip(),
-            now,
-            draining,
-            after: if draining { After::Close } else { parsed.connection },
-            authenticated: self.known,
-            record,
-        };
-        let answered = match parsed.refusal {
-            Some(refusal) => x.refuse(refusal, Detail::Nothing).await,
-            None => handle(&mut x).await,
-        };
-        let ending = match answered {
-            Ok(()) => match x.after {
-                After::Keep => None,
-                After::Close if draining => Some(Ending::Drained),
-                After::Close => Some(Ending::Announced),
-            },
-            Err(Stop::Broken(code)) => {
-                x.record.outcome = Outcome::Failed(code);
-                Some(Ending::Torn)
-            }
-            Err(Stop::Refused(..)) => Some(Ending::Torn),
-        };
-        finish(&mut x);
-        self.known = x.authenticated;
-        ending
-    }
-
-    fn request_record(&self, head: &RequestHead, parsed: &Parsed) -> RequestRecord {
-        let Identity { id, source, destination, .. } = *self.identity;
-        let mut record = RequestRecord::new(Side::Head, id, parsed.started, source, destination);
-        record.balancer_id = self.record.balancer_id;
-        record.tls = self.record.tls;
-        if self.record.requests > 0 {
-            record.reuse = Reuse::Reused {
-                idle_before_ns: parsed.started.mono_ns.saturating_sub(self.quiet_since_ns),
-                requests_before: u32::try_from(self.record.requests).unwrap_or(u32::MAX),
-            };
+            version: head.version(),
+        });
+        let answered = answer(&self.context, asked, carrier).await;
+        self.known = answered.known;
+        match (answered.outcome, answered.after) {
+            (Sent::Whole, After::Keep) => None,
+            (Sent::Whole, After::Close) if draining => Some(Ending::Drained),
+            (Sent::Whole, After::Close) => Some(Ending::Announced),
+            (Sent::Torn, _) => Some(Ending::Torn),
         }
-        // A head that was refused may be half of one and half of the last.
-        if parsed.refusal.is_none() {
-            record.method = Some(head.method());
-            record.path = UrlPath::of_target(head.target());
-            record.user_agent = Text::new(head.field("user-agent").unwrap_or_default());
-            record.phases_ns.send = Stamp::mono_now().saturating_sub(parsed.started.mono_ns);
-        }
-        record
     }
-}
-
-/// Nanoseconds of a unit of [`Timestamp`].
-const NS_PER_UNIT: u64 = 10_000;
-
-fn finish(x: &mut Exchange<'_>) {
-    x.record.trans_id = Some(x.trans_id);
-    x.record.ended_mono_ns = Stamp::mono_now();
-    x.record.connection_after = x.after;
-    let known = x.record.phases_ns.send + x.record.phases_ns.receive;
-    x.record.phases_ns.wait = x.record.duration_ns().saturating_sub(known);
-    x.shard.recorder.borrow_mut().request(&x.record);
 }

@@ -1,0 +1,286 @@
+//! The life of a connection of HTTP/2: streams served beside one another, an idle
+//! clock while there are none, GOAWAY at a drain, and an end to floods.
+//!
+//! The frames are h2's, the engine under hyper; one exchange is one stream, so
+//! nothing stands between them.
+
+mod lent;
+mod meter;
+mod request;
+mod stream;
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::Request;
+use repono_journal::{ConnectionRecord, Phase, Reuse, Stamp};
+use repono_net::drain;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::server::TlsStream;
+
+use self::lent::Lent;
+use self::meter::Meter;
+pub(crate) use self::stream::Stream;
+use super::answer::{Asked, Context, Sent, answer};
+use super::ending::Ending;
+use crate::carrier::Carrier;
+use crate::limits::{
+    DRAIN_MAX, HEAD_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_HEAD_BYTES_MAX, HTTP2_SEND_BUFFER_BYTES,
+    HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX, IDLE_MAX, STRANGER_IDLE_MAX,
+};
+use crate::shard::Shard;
+
+/// A connection between its preface and its end.
+struct Conversation<'c> {
+    context: Rc<Context>,
+    connection: Connection<Lent, Bytes>,
+    meter: Rc<Meter>,
+    record: &'c mut ConnectionRecord,
+    streams: JoinSet<Served>,
+    /// Whether a request was authenticated: before that, the patience is short.
+    known: bool,
+    quiet_since: Instant,
+    quiet_since_ns: u64,
+    leaving: Option<Leaving>,
+}
+
+/// A connection whose end was announced: it takes no new streams, and ends when
+/// those that are open have, or when the peer does nothing about it.
+#[derive(Clone, Copy)]
+struct Leaving {
+    ending: Ending,
+    since: Instant,
+}
+
+/// What a stream leaves behind.
+struct Served {
+    known: bool,
+    outcome: Sent,
+}
+
+/// Serves a connection from its preface on; gives its end, and the transport back
+/// where that can still be ended in order.
+pub(super) async fn run(
+    shard: Rc<Shard>,
+    stream: TlsStream<TcpStream>,
+    identity: super::Identity,
+    record: &mut ConnectionRecord,
+) -> (Ending, Option<TlsStream<TcpStream>>) {
+    let meter = Rc::new(Meter::new());
+    let (lent, owner) = Lent::new(stream, Rc::clone(&meter));
+    record.phase = Phase::RequestHead;
+    let context = Rc::new(Context::new(shard, identity, record));
+    let ending = match timeout(HEAD_MAX, settings().handshake(lent)).await {
+        Err(_) => Ending::TooSlow,
+        Ok(Err(error)) => ending_of(&error),
+        Ok(Ok(connection)) => Conversation::new(context, connection, Rc::clone(&meter), record).run().await,
+    };
+    record.bytes_in = meter.received();
+    record.bytes_out = meter.sent();
+    (ending, owner.take_back())
+}
+
+/// The limits of `limits.rs` as h2 keeps them, and what it keeps by itself: GOAWAY
+/// with ENHANCE_YOUR_CALM for more than 1,024 streams that it had to reset (CVE
+/// "MadeYouReset"), 20 that were reset before they were accepted ("Rapid Reset"),
+/// CONTINUATION frames beyond the header list, and DATA frames that carry little.
+fn settings() -> Builder {
+    let mut settings = Builder::new();
+    settings
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .initial_window_size(HTTP2_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(HTTP2_HEAD_BYTES_MAX)
+        .max_send_buffer_size(HTTP2_SEND_BUFFER_BYTES);
+    settings
+}
+
+impl<'c> Conversation<'c> {
+    fn new(
+        context: Rc<Context>,
+        connection: Connection<Lent, Bytes>,
+        meter: Rc<Meter>,
+        record: &'c mut ConnectionRecord,
+    ) -> Self {
+        let (quiet_since, quiet_since_ns) = (Instant::now(), record.opened.mono_ns);
+        let streams = JoinSet::new();
+        Self {
+            context,
+            connection,
+            meter,
+            record,
+            streams,
+            known: false,
+            quiet_since,
+            quiet_since_ns,
+            leaving: None,
+        }
+    }
+
+    /// Serves streams until one of the sides ends the connection.
+    async fn run(mut self) -> Ending {
+        let mut draining = self.context.shard.drain.clone();
+        loop {
+            self.note_phase();
+            let deadline = self.deadline();
+            tokio::select! {
+                biased;
+                // The deadline is another one now.
+                () = self.meter.head_opened() => {}
+                () = self.meter.flooded() => self.break_off(Ending::Violation),
+                Some(ended) = self.streams.join_next() => self.served(ended),
+                _changed = draining.changed() => if draining.phase() != drain::Phase::Serving {
+                    self.leave(Ending::Drained);
+                },
+                accepted = self.connection.accept() => match accepted {
+                    Some(Ok((request, respond))) => self.serve(request, respond),
+                    Some(Err(error)) => return self.ended(ending_of(&error)),
+                    None => return self.ended(Ending::ClientClosed),
+                },
+                () = tokio::time::sleep_until(deadline) => {
+                    if let Some(ending) = self.overdue() {
+                        return ending;
+                    }
+                }
+            }
+        }
+    }
+
+    fn note_phase(&mut self) {
+        self.record.phase = if self.streams.is_empty() { Phase::Idle } else { Phase::Wait };
+    }
+
+    /// Until when something must happen: the rest of a header block, a stream
+    /// where there is none, the peer's close after ours was announced.
+    fn deadline(&self) -> Instant {
+        let head = self.meter.head_begun().map(|begun| begun + HEAD_MAX);
+        let quiet = self.streams.is_empty().then(|| self.quiet_limit());
+        // Looked at again at the latest then; the streams have clocks of their own.
+        let far = Instant::now() + IDLE_MAX;
+        head.unwrap_or(far).min(quiet.unwrap_or(far))
+    }
+
+    /// Until when a connection without a stream may stay.
+    fn quiet_limit(&self) -> Instant {
+        if let Some(leaving) = self.leaving {
+            return self.quiet_since.max(leaving.since) + DRAIN_MAX;
+        }
+        self.quiet_since + if self.known { IDLE_MAX } else { STRANGER_IDLE_MAX }
+    }
+
+    /// A deadline has passed; gives the ending when nothing more is waited for.
+    fn overdue(&mut self) -> Option<Ending> {
+        let now = Instant::now();
+        if self.streams.is_empty() && now >= self.quiet_limit() {
+            match self.leaving {
+                Some(leaving) => return Some(leaving.ending),
+                None => self.leave(Ending::Idle),
+            }
+        } else if self.meter.head_begun().is_some_and(|begun| now >= begun + HEAD_MAX) {
+            self.break_off(Ending::TooSlow);
+        }
+        None
+    }
+
+    /// Announces the end by two GOAWAYs, with a round trip between them for
+    /// streams under way (RFC 9113 section 6.8); what was begun is served.
+    fn leave(&mut self, ending: Ending) {
+        if self.leaving.is_none() {
+            self.note_idle();
+            self.connection.graceful_shutdown();
+            self.leaving = Some(Leaving { ending, since: Instant::now() });
+        }
+    }
+
+    /// Ends it at once, for a peer that does not keep the rules.
+    fn break_off(&mut self, ending: Ending) {
+        self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        self.streams.abort_all();
+        self.leaving = Some(Leaving { ending, since: Instant::now() });
+    }
+
+    /// How long it had been idle when its end began.
+    fn note_idle(&mut self) {
+        self.record.idle_at_close_ns = match self.streams.is_empty() {
+            true => Stamp::mono_now().saturating_sub(self.quiet_since_ns),
+            false => 0,
+        };
+    }
+
+    /// The ending of a connection that is closed: as announced, if it was.
+    fn ended(&mut self, seen: Ending) -> Ending {
+        match self.leaving {
+            Some(leaving) => leaving.ending,
+            None => {
+                self.note_idle();
+                seen
+            }
+        }
+    }
+
+    fn serve(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+        let started = Stamp::now();
+        self.meter.note_request();
+        let reuse = match self.record.requests {
+            0 => Reuse::New,
+            before => Reuse::Reused {
+                idle_before_ns: if self.streams.is_empty() {
+                    started.mono_ns.saturating_sub(self.quiet_since_ns)
+                } else {
+                    0
+                },
+                requests_before: u32::try_from(before).unwrap_or(u32::MAX),
+            },
+        };
+        self.record.requests += 1;
+        let context = Rc::clone(&self.context);
+        let (known, draining) = (self.known, self.leaving.is_some());
+        self.streams.spawn_local(async move {
+            let request::Read { head, body, expect, refusal } = request::read(&request);
+            let stream = Stream::new(request.into_body(), respond, body, expect);
+            let asked = Asked {
+                head: &head,
+                started,
+                refusal,
+                after: repono_core::refusal::After::Keep,
+                reuse,
+                known,
+                draining,
+            };
+            let answered = answer(&context, asked, Carrier::Http2(stream)).await;
+            Served { known: answered.known, outcome: answered.outcome }
+        });
+    }
+
+    fn served(&mut self, ended: Result<Served, tokio::task::JoinError>) {
+        match ended {
+            Ok(served) => {
+                self.known |= served.known;
+                match served.outcome {
+                    Sent::Whole => self.meter.note_answered(),
+                    Sent::Torn => {}
+                }
+            }
+            Err(error) if error.is_cancelled() => {}
+            Err(error) => tracing::error!(%error, "the task of a stream failed"),
+        }
+        self.quiet_since = Instant::now();
+        self.quiet_since_ns = Stamp::mono_now();
+    }
+}
+
+/// What an error of the connection was.
+fn ending_of(error: &h2::Error) -> Ending {
+    if error.is_io() {
+        Ending::Failed
+    } else if error.is_go_away() && error.is_remote() {
+        Ending::ClientClosed
+    } else {
+        // h2 has told the peer by GOAWAY.
+        Ending::Violation
+    }
+}
