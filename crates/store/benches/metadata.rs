@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use repono_core::etag::ETag;
 use repono_core::id::{BlobId, VersionId};
 use repono_core::name::{AccountName, ContainerName, ObjectKey};
@@ -114,7 +114,7 @@ fn reads(criterion: &mut Criterion) {
         number = (number + 7919 * 2) % OBJECTS;
         format!("directory/{:08}", number / 2 * 2 + offset)
     };
-    for (name, offset) in [("point read, inline 1 KiB", 0), ("point read, blob row", 1)] {
+    for (name, offset) in [("point read, inline 1 KiB, kept", 0), ("point read, blob row, kept", 1)] {
         criterion.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let key = next(offset);
@@ -122,6 +122,20 @@ fn reads(criterion: &mut Criterion) {
             });
         });
     }
+    let mut version = OBJECTS * 2;
+    let mut reader = bench.store.reader().expect("a reader");
+    criterion.bench_function("point read, inline 1 KiB, after a commit", |bencher| {
+        let commit = || {
+            version += 1;
+            let object = object("new/0", version, inline());
+            bench.runtime.block_on(bench.store.meta().commit_object(object)).expect("committed");
+            format!("directory/{:08}", version * 7919 * 2 % OBJECTS)
+        };
+        let read = |key: String| {
+            black_box(bench.runtime.block_on(reader.object("demo", "files", &key)).expect("found"))
+        };
+        bencher.iter_batched(commit, read, BatchSize::PerIteration);
+    });
     let page = ListPage { limit: 1000, marker: Some("directory/00005000".into()), ..ListPage::default() };
     criterion.bench_function("list page of 1,000", |bencher| {
         bencher.iter(|| {
