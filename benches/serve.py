@@ -108,6 +108,12 @@ def start_nginx(directory, ready):
     return process, f"https://127.0.0.1:{port}"
 
 
+def ticket(ready):
+    command = [REPONO, "ticket", "--profile", ready["profile"], "--format", "headers", "--life", "1h"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [line for line in text.splitlines() if line]
+
+
 def publish(directory, ready, headers, size):
     body = os.urandom(size)
     with open(os.path.join(directory, "www", str(size)), "wb") as f:
@@ -132,9 +138,7 @@ def main():
         repono, ready = start_repono(directory)
         nginx, nginx_url = start_nginx(directory, ready)
         try:
-            command = [REPONO, "ticket", "--profile", ready["profile"], "--format", "headers", "--life", "1h"]
-            text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            headers = [line for line in text.splitlines() if line]
+            headers = ticket(ready)
             for size in map(int, args.sizes.split(",")):
                 compare(args, size, directory, ready, headers, nginx, nginx_url)
         finally:

@@ -18,7 +18,8 @@ cargo xtask CHORE
   fmt       formatting, checked
   clippy    lints, warnings as errors
   docs      documentation of every crate, warnings as errors
-  bench     the benchmarks; `bench serve` measures a head against nginx
+  bench     the benchmarks; `bench serve` measures a head against nginx, `bench balance` the balancer against
+            HAProxy
   needs     installs what the tests need and stops
 ";
 
@@ -79,11 +80,15 @@ fn test() -> Result<()> {
 fn bench(rest: &[String]) -> Result<()> {
     match rest.first().map(String::as_str) {
         None => cargo(&["bench", "--workspace", "--locked"]),
-        Some("serve") => {
-            run::command("python3", &["benches/serve.py"]).args(rest.get(1..).unwrap_or_default()).go()
-        }
+        Some("serve") => script("benches/serve.py", rest),
+        Some("balance") => script("benches/balance.py", rest),
         Some(other) => bail!(
-            "there is no benchmark `{other}`: `bench` runs criterion's, `bench serve` the one against nginx"
+            "there is no benchmark `{other}`: `bench` runs criterion's, `bench serve` the one against nginx, \
+             `bench balance` the one against HAProxy"
         ),
     }
+}
+
+fn script(path: &str, rest: &[String]) -> Result<()> {
+    run::command("python3", &[path]).args(rest.get(1..).unwrap_or_default()).go()
 }

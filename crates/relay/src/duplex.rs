@@ -9,6 +9,7 @@ use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use crate::buffer::Size;
 use crate::clock::Clocks;
 use crate::lane::{Event, Lane, Stop};
 use crate::meter::Meter;
@@ -58,8 +59,8 @@ impl<'a, O: Observer> Duplex<'a, O> {
         Self {
             client,
             server,
-            up: Lane::Open,
-            down: Lane::Open,
+            up: Lane::Open(Size::Small),
+            down: Lane::Open(Size::Small),
             meter: Meter::new(now),
             observer,
             clocks,

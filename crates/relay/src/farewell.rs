@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Size};
 
 /// How long a peer may take to close too.
 const WAIT_MAX: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ async fn part(mut stream: TcpStream) {
     }
     let mut discarded = 0;
     while discarded < DISCARDED_BYTES_MAX && stream.readable().await.is_ok() {
-        match stream.try_read(&mut Buffer::take()) {
+        match stream.try_read(&mut Buffer::take(Size::Small)) {
             Ok(0) => return,
             Ok(count) => discarded += count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
