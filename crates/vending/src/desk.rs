@@ -62,6 +62,32 @@ impl Documented for TicketRequest {
     const FORM: &'static str = r#"{"user":"ACCOUNT:USER","secret":"…","application":"NAME","application_secret":"…","life_s":1200,"scope":"m=GET,HEAD;p=/v1/ACCOUNT/…"}; the last two may be left out"#;
 }
 
+/// What a log-in says, by whichever interface it came.
+pub(crate) struct LogIn<'a> {
+    /// `account:user`.
+    pub(crate) user: &'a str,
+    pub(crate) secret: &'a Secret,
+    pub(crate) application: &'a str,
+    /// `None` where the interface has none, and the operator has named the
+    /// application that its users act through.
+    pub(crate) application_secret: Option<&'a Secret>,
+    pub(crate) life_s: Option<u64>,
+    pub(crate) scope: Option<&'a str>,
+}
+
+impl TicketRequest {
+    pub(crate) fn log_in(&self) -> LogIn<'_> {
+        LogIn {
+            user: &self.user,
+            secret: &self.secret,
+            application: &self.application,
+            application_secret: Some(&self.application_secret),
+            life_s: self.life_s,
+            scope: self.scope.as_deref(),
+        }
+    }
+}
+
 /// A request whose form is right.
 struct Asked {
     /// `account:user`.
@@ -72,7 +98,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn parse(request: &TicketRequest) -> Result<Self, Fault> {
+    fn parse(request: &LogIn<'_>) -> Result<Self, Fault> {
         let (account, user) = request
             .user
             .split_once(':')
@@ -83,7 +109,7 @@ impl Asked {
         account.parse::<AccountName>().map_err(named("user"))?;
         user.parse::<UserName>().map_err(named("user"))?;
         let application = request.application.parse().map_err(named("application"))?;
-        for secret in [&request.secret, &request.application_secret] {
+        for secret in [Some(request.secret), request.application_secret].into_iter().flatten() {
             if secret.is_too_long() {
                 return Err(Fault::invalid("A secret is longer than any that is kept.", TicketRequest::FORM));
             }
@@ -92,11 +118,11 @@ impl Asked {
             .life_s
             .map_or(Ok(Life::DEFAULT), Life::from_seconds)
             .map_err(|error| Fault::invalid(format!("`life_s`: {error}."), "Leave it out for 20 minutes."))?;
-        let scope = request.scope.as_deref().map(|scope| Scope::parse(scope.as_bytes())).transpose();
+        let scope = request.scope.map(|scope| Scope::parse(scope.as_bytes())).transpose();
         let scope = scope.map_err(|error| {
             Fault::invalid(format!("`scope`: {error}."), "Such as m=GET,HEAD;p=/v1/acme/docs/;ip=10.1.0.0/16")
         })?;
-        Ok(Self { user: request.user.clone(), application, life, scope })
+        Ok(Self { user: request.user.to_owned(), application, life, scope })
     }
 }
 
@@ -132,7 +158,7 @@ impl Desk {
     /// *Errors*: 400 for the form, 401, 429 and 503.
     pub(crate) async fn issue(
         &self,
-        request: &TicketRequest,
+        request: &LogIn<'_>,
         source: SocketAddr,
         now: Moment,
         random: &mut (impl Rng + Send),
@@ -143,8 +169,8 @@ impl Desk {
             action: "ticket-issue",
             decision: Decision::Granted,
             source: Some(source),
-            actor: Text::new(&request.user),
-            application: Text::new(&request.application),
+            actor: Text::new(request.user),
+            application: Text::new(request.application),
             subject: Text::EMPTY,
         };
         match &outcome {
@@ -157,7 +183,7 @@ impl Desk {
 
     async fn decide(
         &self,
-        request: &TicketRequest,
+        request: &LogIn<'_>,
         source: SocketAddr,
         now: Moment,
         random: &mut (impl Rng + Send),
@@ -219,17 +245,17 @@ impl<'a> Login<'a> {
         }
     }
 
-    fn comparisons<'b>(&self, request: &'b TicketRequest) -> [Comparison<'b>; 2]
+    fn comparisons<'b>(&self, request: &LogIn<'b>) -> Vec<Comparison<'b>>
     where
         'a: 'b,
     {
-        [
-            Comparison { presented: &request.secret, kept: self.user.map_or(&NOTHING, |user| &user.kept) },
-            Comparison {
-                presented: &request.application_secret,
-                kept: self.application.map_or(&NOTHING, |application| &application.kept),
-            },
-        ]
+        let user =
+            Comparison { presented: request.secret, kept: self.user.map_or(&NOTHING, |user| &user.kept) };
+        let application = request.application_secret.map(|presented| Comparison {
+            presented,
+            kept: self.application.map_or(&NOTHING, |application| &application.kept),
+        });
+        [Some(user), application].into_iter().flatten().collect()
     }
 
     /// Both, if every condition holds; each is looked at, whatever the others say.

@@ -1,4 +1,4 @@
-//! The public interface: `POST /v1/tickets`, `GET /healthcheck`.
+//! The public interface: `POST /v1/tickets`, `GET /auth/v1.0`, `GET /healthcheck`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,8 +15,10 @@ use repono_journal::Stamp;
 use repono_net::drain::{Drain, Phase};
 use serde::Serialize;
 
+use crate::config::SwiftLogin;
 use crate::desk::{Desk, Moment, TicketRequest};
 use crate::reply::{Fault, JsonBody, json};
+use crate::swift_login;
 
 /// The path under which tickets are vended.
 pub(crate) const TICKETS: &str = "/v1/tickets";
@@ -41,6 +43,7 @@ pub(crate) struct Caller {
 pub(crate) struct Door {
     pub(crate) desk: Arc<Desk>,
     pub(crate) drain: Drain,
+    pub(crate) swift: Option<Arc<SwiftLogin>>,
 }
 
 #[derive(Serialize)]
@@ -54,6 +57,10 @@ struct Vended {
 pub(crate) fn routes(door: Door) -> Router {
     Router::new()
         .route(TICKETS, post(vend))
+        .route("/auth/v1.0", get(swift_login::log_in))
+        .route("/auth/v1.0/", get(swift_login::log_in))
+        .route("/auth/v1", get(swift_login::log_in))
+        .route("/auth/v1/{account}/auth", get(swift_login::log_in_to))
         .route(HEALTHCHECK, get(healthcheck))
         .fallback(async || Fault::NOT_FOUND)
         .method_not_allowed_fallback(async || Fault::METHOD)
@@ -67,7 +74,7 @@ async fn vend(
 ) -> Result<Response<Body>, Fault> {
     let now = Moment { stamp: Stamp::now(), unix_s: Timestamp::now().unix_seconds() };
     let mut random = StdRng::from_rng(&mut rand::rng());
-    let ticket = door.desk.issue(&request, caller.source, now, &mut random).await?;
+    let ticket = door.desk.issue(&request.log_in(), caller.source, now, &mut random).await?;
     let vended = Vended {
         headers: ticket.headers().into_iter().collect(),
         token: ticket.token(),

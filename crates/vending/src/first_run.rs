@@ -23,6 +23,9 @@ const OWNER_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Owner
 /// The name of that policy.
 const OWNER_POLICY_NAME: &str = "owner";
 
+/// The first application, of which the first user is.
+pub const APPLICATION: &str = "demo-app";
+
 /// What the first run made. No `Debug`: it holds secrets.
 pub struct FirstRun {
     /// The account, `demo`.
@@ -106,7 +109,7 @@ impl FirstRun {
             container: "files".parse()?,
             user: "demo".parse()?,
             user_secret: Secret::generate(random).into_inner(),
-            application: "demo-app".parse()?,
+            application: APPLICATION.parse()?,
             application_secret: Secret::generate(random).into_inner(),
         })
     }

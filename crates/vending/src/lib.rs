@@ -7,6 +7,7 @@
 //! | [`server`] | the service as a whole: start, listeners, end |
 //! | [`first_run`] | what a new store is filled with |
 //! | `door` | the public interface: `POST /v1/tickets`, `GET /healthcheck` |
+//! | `swift_login` | Swift's v1 log-in at the same door |
 //! | `desk` | one request for a ticket, from the log-in to the signature |
 //! | `office` | changes of identities and keys, with their audit |
 //! | `nearest` | names that exist, for the hint about one that does not |
@@ -33,6 +34,7 @@ mod office;
 mod reply;
 mod secret;
 pub mod server;
+mod swift_login;
 mod throttle;
 
 pub use config::Config;

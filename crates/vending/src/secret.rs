@@ -85,6 +85,11 @@ impl Secret {
         Self(text)
     }
 
+    /// A secret as a request presents it.
+    pub(crate) fn presented(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+
     /// Checks a secret that a person chose.
     ///
     /// *Errors*: [`ChoiceError`].

@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 
 use crate::admin;
 use crate::admin::socket::AdminSocket;
-use crate::config::Config;
+use crate::config::{Config, SwiftLogin};
 use crate::connection::{self, House};
 use crate::desk::Desk;
 use crate::directory::{Feed, RefreshError};
@@ -217,6 +217,7 @@ struct Opened {
     desk: Arc<Desk>,
     tls: Arc<ServerConfig>,
     identity: Arc<ServerIdentity>,
+    swift: Option<Arc<SwiftLogin>>,
     tickets: SessionTickets,
     recorder: SharedRecorder,
     journal: Journal,
@@ -242,12 +243,13 @@ impl Opened {
         let office = Office::new(meta, Arc::clone(&feed), masters, verifier, recorder.clone(), clock);
         let tickets = SessionTickets::new().map_err(|_| VendingError::Cryptography)?;
         let identity = identity(config)?;
+        let swift = config.swift_login.clone().map(Arc::new);
         let tls = tls::server_config(Arc::clone(&identity), tickets.keys(), &[tls::ALPN_HTTP1])?;
-        Ok(Self { feed, office: Arc::new(office), desk, tls, identity, tickets, recorder, journal })
+        Ok(Self { feed, office: Arc::new(office), desk, tls, identity, swift, tickets, recorder, journal })
     }
 
     fn house(&self, drain: &Drain) -> Arc<House> {
-        let door = Door { desk: Arc::clone(&self.desk), drain: drain.clone() };
+        let door = Door { desk: Arc::clone(&self.desk), drain: drain.clone(), swift: self.swift.clone() };
         Arc::new(House {
             tls: Arc::clone(&self.tls),
             routes: door::routes(door),

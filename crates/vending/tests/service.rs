@@ -11,5 +11,7 @@ mod house;
 mod life;
 #[path = "service/revocation.rs"]
 mod revocation;
+#[path = "service/swift_login.rs"]
+mod swift_login;
 #[path = "service/tickets.rs"]
 mod tickets;

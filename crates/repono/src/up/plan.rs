@@ -138,6 +138,10 @@ impl Plan {
                     rsa_chain: secret("server-rsa.pem"),
                     rsa_key: secret("server-key-rsa.pem"),
                 },
+                swift_login: Some(repono_vending::config::SwiftLogin {
+                    application: first_run::APPLICATION.into(),
+                    storage_url: url(self.balancer),
+                }),
             },
         )?;
         write(

@@ -18,7 +18,7 @@ use repono_core::time::Timestamp;
 use repono_net::{socket, tls};
 use repono_store::store::{Store, StoreConfig};
 use repono_ticket::MasterKey;
-use repono_vending::first_run::{FirstRun, Masters, initialise};
+use repono_vending::first_run::{APPLICATION, FirstRun, Masters, initialise};
 use repono_vending::{BoundAddresses, Config, VendingError, config, run};
 use rustls_pki_types::ServerName;
 use serde_json::{Value, json};
@@ -87,6 +87,10 @@ impl Site {
                 rsa_chain: self.path("server.pem"),
                 rsa_key: self.path("server.key"),
             },
+            swift_login: Some(config::SwiftLogin {
+                application: APPLICATION.to_owned(),
+                storage_url: "https://store.example.net".to_owned(),
+            }),
         }
     }
 
@@ -158,6 +162,13 @@ impl House {
         Self { site, running, store, first: first.expect("made now") }
     }
 
+    /// Ends the service and starts it otherwise configured.
+    pub(crate) fn restart(&mut self, config: Config) {
+        let running = self.site.start(config);
+        let before = std::mem::replace(&mut self.running, running.expect("started"));
+        before.stop().ended().expect("in order");
+    }
+
     /// A new connection over TLS.
     pub(crate) async fn tls(&self) -> tokio_rustls::client::TlsStream<TcpStream> {
         let address = self.running.bound.https;
@@ -218,7 +229,20 @@ impl Client {
     }
 
     pub(crate) async fn send(&mut self, method: &str, path: &str, body: impl Into<Body>) -> Reply {
-        let request = Request::builder().method(method).uri(path).header("host", "localhost");
+        self.send_with(method, path, &[], body).await
+    }
+
+    pub(crate) async fn send_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Reply {
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+        for (name, value) in fields {
+            request = request.header(*name, *value);
+        }
         let request = request.body(body.into()).expect("a request");
         self.0.ready().await.expect("open");
         let response = self.0.send_request(request).await.expect("a reply");
