@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use repono_core::refusal::Refusal;
-use repono_core::request::RequestHead;
+use repono_core::request::{Method, RequestHead};
 use repono_policy::{Action, Actor, Context, Permit, Request, Resource, Transport, UserIdentity};
 use repono_ticket::{Memory, Presented, Verified, VerifiedPreauth};
 use repono_wire::listing::ListQuery;
@@ -59,6 +59,21 @@ impl Caller {
             return Err(ACCESS_DENIED);
         }
         Ok(Self(Who::Ticket { user, verified }))
+    }
+
+    /// Whether the scope of the ticket reaches another address than that of the
+    /// request: the other side of a copy.
+    ///
+    /// *Errors*: 403 outside of it.
+    pub(crate) fn reaches(&self, method: Method, target: &Target, source: IpAddr) -> Result<(), Refusal> {
+        let scope = match &self.0 {
+            Who::Ticket { verified, .. } => verified.scope(),
+            Who::Anyone | Who::Preauth { .. } => None,
+        };
+        match scope {
+            Some(scope) if !scope.permits(method, &target.plain_path(), source) => Err(ACCESS_DENIED),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Finds the user in whose right a pre-authorized URI was made.

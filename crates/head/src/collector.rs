@@ -32,6 +32,7 @@ pub(crate) async fn collect(store: Store, directory: impl AsRef<Path>) {
         rounds.tick().await;
         let Some(_turn) = Turn::take(&lock) else { continue };
         let now = Timestamp::now();
+        report("expired objects", store.expire().await);
         report("garbage", store.collect_garbage(now).await);
         if Instant::now() >= orphans_due {
             orphans_due = Instant::now() + ORPHANS_EVERY;
@@ -59,7 +60,7 @@ impl Drop for Turn<'_> {
 fn report(what: &'static str, collected: Result<u64, StoreError>) {
     match collected {
         Ok(0) => {}
-        Ok(blobs) => tracing::info!(what, blobs, "collected"),
+        Ok(count) => tracing::info!(what, count, "collected"),
         Err(error) => {
             tracing::warn!(what, error = &error as &dyn std::error::Error, "the collection was cut short")
         }

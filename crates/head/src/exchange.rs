@@ -1,7 +1,9 @@
 //! One request and its reply.
 
 mod account;
+mod bulk;
 mod container;
+mod copy;
 mod object;
 mod preauth;
 mod read;

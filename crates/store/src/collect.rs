@@ -15,7 +15,7 @@ use repono_core::time::Timestamp;
 
 use crate::blob::PARTITIONS;
 use crate::error::StoreError;
-use crate::meta::GARBAGE_BATCH_MAX;
+use crate::meta::{EXPIRED_BATCH_MAX, GARBAGE_BATCH_MAX};
 use crate::store::Store;
 
 /// The age at which a blob without a row is first looked at by default.
@@ -38,6 +38,20 @@ impl Store {
             }
             removed += batch.len() as u64;
             self.meta().garbage_done(batch).await?;
+        }
+    }
+
+    /// Removes objects whose end has come; answers how many went.
+    ///
+    /// *Errors*: those of writes; what was not removed is removed another time.
+    pub async fn expire(&self) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        loop {
+            let batch = self.meta().expire().await?;
+            removed += batch;
+            if batch < EXPIRED_BATCH_MAX {
+                return Ok(removed);
+            }
         }
     }
 

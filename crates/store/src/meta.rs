@@ -135,6 +135,10 @@ pub trait MetaStore: Send + Sync {
     /// The newest lines of the audit, newest first, at most `limit`.
     async fn audit_tail(&self, limit: usize) -> Result<Vec<Audit>, StoreError>;
 
+    /// Removes objects whose end has come, at most [`EXPIRED_BATCH_MAX`]; answers
+    /// how many.
+    async fn expire(&self) -> Result<u64, StoreError>;
+
     /// Blobs whose grace ended at or before `now`, at most
     /// [`GARBAGE_BATCH_MAX`].
     async fn garbage_batch(&self, now: Timestamp) -> Result<Vec<BlobId>, StoreError>;
@@ -149,6 +153,10 @@ pub trait MetaStore: Send + Sync {
 /// The most blobs of one batch of garbage: an unlink takes some 20 µs, so a
 /// batch holds a thread for some milliseconds.
 pub const GARBAGE_BATCH_MAX: usize = 256;
+
+/// The most objects of one batch of expiry: its transaction stays below some 10 ms,
+/// for which other writes wait.
+pub const EXPIRED_BATCH_MAX: u64 = 256;
 
 /// One thread's view of the metadata. Each call sees everything that was
 /// acknowledged before it began, by whatever process.

@@ -22,6 +22,18 @@ pub type Entropy = Arc<dyn Fn() -> u128 + Send + Sync>;
 /// metadata and persisted headers, names in lower case, in the order given.
 pub type Metadata = Vec<(String, String)>;
 
+/// The persisted header under which the end of an object is kept, in Unix seconds:
+/// from then on it is not there any more, and its row goes when the collector comes
+/// by.
+pub const DELETE_AT: &str = "x-delete-at";
+
+/// When an object with this metadata ends, in Unix seconds.
+#[must_use]
+pub fn delete_at_s(metadata: &Metadata) -> Option<u64> {
+    let (_, value) = metadata.iter().find(|(name, _)| name == DELETE_AT)?;
+    value.parse().ok()
+}
+
 /// One version of an object, as a read finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -39,6 +51,14 @@ pub struct Object {
     pub metadata: Metadata,
     /// Where the body is.
     pub content: Content,
+}
+
+impl Object {
+    /// Whether its end has come.
+    #[must_use]
+    pub fn is_expired(&self, now_s: u64) -> bool {
+        delete_at_s(&self.metadata).is_some_and(|end| end <= now_s)
+    }
 }
 
 /// Where the body of an object is.

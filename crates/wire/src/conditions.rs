@@ -160,11 +160,12 @@ impl Conditions {
 
     /// The range that a GET is to be answered with, if it asks for one that counts.
     ///
+    /// *Shape*: `method` is that of the request, and GET for the source of a copy.
     /// `None` for other methods (RFC 9110 section 14.2), a malformed or repeated
     /// `Range`, and an `If-Range` that does not hold: answer with the whole object.
     #[must_use]
-    pub fn range(&self, head: &RequestHead, current: &Current) -> Option<RangeSet> {
-        if head.method() != Method::Get {
+    pub fn range(&self, head: &RequestHead, method: Method, current: &Current) -> Option<RangeSet> {
+        if method != Method::Get {
             return None;
         }
         let mut values = head.fields_named("range");

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::{listing, metadata, put};
+use crate::{bulk, listing, metadata, put};
 use repono_core::name::{AccountName, ContainerName, ObjectKey};
 
 /// The media type of the document.
@@ -13,6 +13,10 @@ pub const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 #[must_use]
 pub fn document() -> Vec<u8> {
     json!({
+        "bulk_delete": {
+            "max_deletes_per_request": bulk::DELETES_MAX,
+            "max_failed_deletes": bulk::FAILURES_MAX,
+        },
         "repono": { "version": env!("CARGO_PKG_VERSION") },
         "swift": {
             "account_listing_limit": listing::ENTRIES_MAX,
@@ -39,12 +43,12 @@ mod tests {
     use super::document;
 
     #[test]
-    fn announces_the_limits_and_no_middleware() {
+    fn announces_the_limits_and_what_is_served() {
         let info: serde_json::Value = serde_json::from_slice(&document()).expect("JSON");
         assert_eq!(info["swift"]["max_file_size"], 5_368_709_122_u64);
         assert_eq!(info["swift"]["max_object_name_length"], 1024);
         assert_eq!(info["swift"]["max_meta_overall_size"], 4096);
         let sections: Vec<_> = info.as_object().expect("object").keys().collect();
-        assert_eq!(sections, ["repono", "swift"]);
+        assert_eq!(sections, ["bulk_delete", "repono", "swift"]);
     }
 }

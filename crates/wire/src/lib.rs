@@ -5,6 +5,9 @@
 //! |---|---|
 //! | [`native`] | what a request asks for, with every name decoded once |
 //! | [`conditions`] | `If-…` headers and whether a `Range` counts |
+//! | [`bulk`] | many names deleted by one request |
+//! | [`copy`] | the other side of a server-side copy |
+//! | [`expiry`] | when an object ends |
 //! | [`metadata`] | user metadata and the headers that are kept with an object |
 //! | [`content_type`] | the media type of an upload |
 //! | [`put`] | uploads and metadata updates, checked before the body is read |
@@ -17,10 +20,13 @@
 //! | [`info`] | the limits that `/info` announces |
 //! | [`percent`] | percent-encoding, decoded once and strictly |
 
+pub mod bulk;
 pub mod byteranges;
 pub mod conditions;
 pub mod content_type;
+pub mod copy;
 pub mod error_body;
+pub mod expiry;
 pub mod info;
 pub mod listing;
 pub mod metadata;

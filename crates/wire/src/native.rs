@@ -158,6 +158,13 @@ fn native_target(rest: Option<&[u8]>) -> Result<Target, Refusal> {
     Ok(Target::Object { account, container, key })
 }
 
+/// The names of an object that a header names.
+///
+/// *Errors*: as [`route`].
+pub(crate) fn object_names(container: &[u8], key: &[u8]) -> Result<(ContainerName, ObjectKey), Refusal> {
+    Ok((name(container, ContainerName::new)?, name(key, ObjectKey::new)?))
+}
+
 /// What follows a segment, unless it is only a trailing slash.
 fn meaningful(rest: Option<&[u8]>) -> Option<&[u8]> {
     rest.filter(|rest| !rest.is_empty())

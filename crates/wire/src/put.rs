@@ -190,7 +190,7 @@ mod tests {
             (&[("If-Match", &two)], 400),
             (&[("If-Match", &weak)], 412),
             (&[("If-Unmodified-Since", "Mon, 20 Oct 2014 23:55:44 GMT")], 501),
-            (&[("X-Delete-After", "10")], 501),
+            (&[("X-If-Delete-At", "10")], 501),
             (&[("X-Object-Meta-A", "a\u{7f}")], 400),
         ];
         for (fields, status) in table {
@@ -206,6 +206,9 @@ mod tests {
         assert_eq!((without.content_type, without.metadata.len()), (None, 1));
         let with = PostRequest::from_head(&head(&[("Content-Type", "a/b")])).expect("fine");
         assert_eq!(with.content_type.as_deref(), Some("a/b"));
-        assert_eq!(PostRequest::from_head(&head(&[("X-Delete-At", "1")])).map_err(|r| r.status), Err(501));
+        assert_eq!(
+            PostRequest::from_head(&head(&[("X-Symlink-Target", "1")])).map_err(|r| r.status),
+            Err(501)
+        );
     }
 }

@@ -137,6 +137,20 @@ refusals! {
         "InvalidHeader",
         "Headers that are kept must be UTF-8 without control characters and sent once each.",
     );
+    /// The end of an object is no second in the future.
+    INVALID_DELETE_AT = Refusal::new(
+        400,
+        "InvalidHeader",
+        "X-Delete-At is a Unix second in the future, X-Delete-After a number of seconds.",
+    );
+    /// The other side of a copy is not named.
+    BAD_COPY_HEADER = Refusal::new(
+        412,
+        "BadCopyHeader",
+        "Destination and X-Copy-From name a container and an object: container/object.",
+    );
+    /// A copy with bytes of its own.
+    COPY_WITH_BODY = Refusal::new(400, "InvalidRequest", "A copy takes no body.");
     /// A header that is kept is too long.
     HEADER_TOO_LONG = Refusal::new(400, "HeaderTooLong", "A header that is kept is too long.");
     /// The media type is not usable.

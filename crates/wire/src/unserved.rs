@@ -9,10 +9,7 @@ use crate::percent;
 use crate::refusals::NOT_IMPLEMENTED;
 
 /// Headers that change what a write means.
-const FIELDS: [&str; 14] = [
-    "x-copy-from",
-    "x-delete-after",
-    "x-delete-at",
+const FIELDS: [&str; 11] = [
     "x-object-manifest",
     "x-symlink-target",
     "x-container-read",

@@ -108,7 +108,8 @@ impl MetaStore for ModelStore {
         let (mut state, now) = (self.state(), (self.clock)());
         let container = state.container(&new.account, &new.container).ok_or(StoreError::NoContainer)?;
         let old = container.objects.get(&new.key).cloned();
-        if !new.precondition.holds(old.as_ref().map(|old| old.etag)) {
+        let live = old.as_ref().filter(|old| !old.is_expired(now.unix_seconds()));
+        if !new.precondition.holds(live.map(|old| old.etag)) {
             return Err(StoreError::PreconditionFailed);
         }
         let timestamp = old.as_ref().map_or(now, |old| now.max(old.timestamp.next()));
@@ -152,7 +153,10 @@ impl MetaStore for ModelStore {
         let Some(container) = state.container(account, container) else {
             return Ok(MetadataReplaced::NoContainer);
         };
-        let Some(object) = container.objects.get_mut(key) else { return Ok(MetadataReplaced::NoKey) };
+        let live = |object: &&mut Object| !object.is_expired(now.unix_seconds());
+        let Some(object) = container.objects.get_mut(key).filter(live) else {
+            return Ok(MetadataReplaced::NoKey);
+        };
         object.timestamp = now.max(object.timestamp.next());
         object.metadata = new.metadata;
         if let Some(content_type) = new.content_type {
@@ -171,7 +175,10 @@ impl MetaStore for ModelStore {
         let Some(container) = state.container(account, container) else { return Ok(Deleted::NoContainer) };
         let Some(old) = container.objects.remove(key) else { return Ok(Deleted::NoKey) };
         state.discard(&old, now.plus(self.grace));
-        Ok(Deleted::Deleted { version: old.version })
+        match old.is_expired(now.unix_seconds()) {
+            true => Ok(Deleted::NoKey),
+            false => Ok(Deleted::Deleted { version: old.version }),
+        }
     }
 
     async fn create_container(
@@ -271,6 +278,21 @@ impl MetaStore for ModelStore {
 
     async fn audit_tail(&self, limit: usize) -> Result<Vec<Audit>, StoreError> {
         Ok(self.state().identities.audit.iter().rev().take(limit).cloned().collect())
+    }
+
+    async fn expire(&self) -> Result<u64, StoreError> {
+        let (mut state, now) = (self.state(), (self.clock)());
+        let mut gone = Vec::new();
+        for account in state.accounts.values_mut() {
+            for container in account.containers.values_mut() {
+                let over = |_: &ObjectKey, object: &mut Object| object.is_expired(now.unix_seconds());
+                gone.extend(container.objects.extract_if(.., over).map(|(_, object)| object));
+            }
+        }
+        for object in &gone {
+            state.discard(object, now.plus(self.grace));
+        }
+        Ok(0)
     }
 
     async fn garbage_batch(&self, now: Timestamp) -> Result<Vec<BlobId>, StoreError> {

@@ -7,6 +7,7 @@ use repono_policy::{Action, Permit, Resource};
 use repono_store::model::{Deleted, MetadataReplaced, ObjectMetadata};
 use repono_store::store::ObjectRead;
 use repono_ticket::{PreauthClaims, append_preauth_uri};
+use repono_wire::copy;
 use repono_wire::put::PostRequest;
 use repono_wire::refusals::{METHOD_NOT_ALLOWED, NO_SUCH_CONTAINER, NO_SUCH_KEY};
 use repono_wire::reply::{self, Access};
@@ -24,19 +25,23 @@ pub(super) async fn handle(
 ) -> Result<(), Stop> {
     let method = exchange.head.method();
     let action = match method {
-        Method::Get | Method::Head => Action::GetObject,
+        Method::Get | Method::Head | Method::Copy => Action::GetObject,
         Method::Put | Method::Post => Action::PutObject,
         Method::Delete => Action::DeleteObject,
-        Method::Copy | Method::Options => return Err(METHOD_NOT_ALLOWED.into()),
+        Method::Options => return Err(METHOD_NOT_ALLOWED.into()),
     };
     let resource = Resource::Object { account, container, key };
     let permit = exchange.authorize(caller, action, resource, None)?;
     match method {
         Method::Get | Method::Head => get(exchange, caller, &permit).await,
-        Method::Put => super::upload::put(exchange, &permit).await,
+        Method::Put => match copy::source(exchange.head, account)? {
+            Some(source) => super::copy::from_source(exchange, caller, &source, &permit).await,
+            None => super::upload::put(exchange, &permit).await,
+        },
+        Method::Copy => super::copy::to_destination(exchange, caller, &permit).await,
         Method::Post => post(exchange, &permit).await,
         Method::Delete => delete(exchange, &permit).await,
-        Method::Copy | Method::Options => Err(METHOD_NOT_ALLOWED.into()),
+        Method::Options => Err(METHOD_NOT_ALLOWED.into()),
     }
 }
 
@@ -59,8 +64,10 @@ async fn get(exchange: &mut Exchange<'_>, caller: &Caller, permit: &Permit) -> R
     };
     exchange.store_took(began);
     let found = match read? {
-        ObjectRead::Found(found) => found,
-        ObjectRead::NoKey => return Err(super::read::absent(exchange).unwrap_or_else(|| NO_SUCH_KEY.into())),
+        ObjectRead::Found(found) if !found.object.is_expired(exchange.now.unix_seconds()) => found,
+        ObjectRead::NoKey | ObjectRead::Found(_) => {
+            return Err(super::read::absent(exchange).unwrap_or_else(|| NO_SUCH_KEY.into()));
+        }
         ObjectRead::NoContainer => return Err(NO_SUCH_CONTAINER.into()),
     };
     let uri = match exchange.head.method() {
@@ -99,8 +106,9 @@ pub(super) fn file_name(key: &ObjectKey) -> &str {
 
 async fn post(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<(), Stop> {
     let (account, container, key) = names(permit)?;
-    let request = PostRequest::from_head(exchange.head)?;
-    let new = ObjectMetadata { content_type: request.content_type, metadata: request.metadata };
+    let PostRequest { content_type, mut metadata } = PostRequest::from_head(exchange.head)?;
+    super::upload::add_end(exchange, &mut metadata)?;
+    let new = ObjectMetadata { content_type, metadata };
     let began = Stamp::mono_now();
     let replaced = exchange.shard.common.store.meta().replace_metadata(account, container, key, new).await;
     exchange.store_took(began);

@@ -33,7 +33,10 @@ pub(super) async fn get(exchange: &mut Exchange<'_>, target: &PreauthTarget<'_>)
     let current = shard.reader().await.object_by_version(verified.version()).await;
     exchange.store_took(began);
     let current = current?.ok_or(ACCESS_DENIED)?;
-    if current.account != target.account || file_name(&current.key) != target.file_name {
+    if current.object.is_expired(now_s)
+        || current.account != target.account
+        || file_name(&current.key) != target.file_name
+    {
         return Err(ACCESS_DENIED.into());
     }
     let resource =

@@ -45,7 +45,8 @@ pub(super) async fn serve(
                 .await;
         }
     }
-    let resolved = conditions.range(exchange.head, &current).map(|set| set.resolve(object.size));
+    let resolved =
+        conditions.range(exchange.head, exchange.head.method(), &current).map(|set| set.resolve(object.size));
     match resolved {
         None | Some(Resolved::Whole) => whole(exchange, &object, body, access).await,
         Some(Resolved::Unsatisfiable) => Err(Stop::Refused(RANGE_NOT_SATISFIABLE, Detail::Size(object.size))),

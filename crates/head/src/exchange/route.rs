@@ -1,14 +1,17 @@
 //! From an address and a method to the code that answers.
 
 use repono_core::request::Method;
+use repono_wire::bulk::is_bulk_delete;
 use repono_wire::native::{Route, Target, route};
-use repono_wire::refusals::{METHOD_NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED};
+use repono_wire::refusals::{METHOD_NOT_ALLOWED, NOT_FOUND};
 
 use super::{Detail, Exchange, Stop};
 
-const ON_OBJECTS: &[Method] = &[Method::Get, Method::Head, Method::Put, Method::Post, Method::Delete];
+const ON_OBJECTS: &[Method] =
+    &[Method::Get, Method::Head, Method::Put, Method::Post, Method::Delete, Method::Copy];
 const ON_CONTAINERS: &[Method] = &[Method::Get, Method::Head, Method::Put, Method::Post, Method::Delete];
 const ON_ACCOUNTS: &[Method] = &[Method::Get, Method::Head];
+const ON_LISTS_OF_NAMES: &[Method] = &[Method::Post, Method::Delete];
 const ON_SERVICE: &[Method] = &[Method::Get, Method::Head];
 
 /// Answers one request.
@@ -50,6 +53,10 @@ async fn native(exchange: &mut Exchange<'_>, target: Target) -> Result<(), Stop>
             allowed(exchange, ON_CONTAINERS)?;
             super::container::handle(exchange, &caller, &account, &container).await
         }
+        Target::Account { account } if is_bulk_delete(exchange.head) => {
+            allowed(exchange, ON_LISTS_OF_NAMES)?;
+            super::bulk::delete(exchange, &caller, &account).await
+        }
         Target::Account { account } => {
             allowed(exchange, ON_ACCOUNTS)?;
             super::account::handle(exchange, &caller, &account).await
@@ -62,11 +69,5 @@ fn allowed(exchange: &Exchange<'_>, methods: &'static [Method]) -> Result<(), St
     if methods.contains(&method) {
         return Ok(());
     }
-    match method {
-        // Swift's own method, whose feature is not served.
-        Method::Copy => Err(NOT_IMPLEMENTED.into()),
-        Method::Get | Method::Head | Method::Put | Method::Post | Method::Delete | Method::Options => {
-            Err(Stop::Refused(METHOD_NOT_ALLOWED, Detail::Allow(methods)))
-        }
-    }
+    Err(Stop::Refused(METHOD_NOT_ALLOWED, Detail::Allow(methods)))
 }

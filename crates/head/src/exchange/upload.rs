@@ -2,9 +2,10 @@
 
 use repono_journal::Stamp;
 use repono_policy::Permit;
-use repono_store::model::Precondition as Stored;
+use repono_store::model::{DELETE_AT, Metadata, Precondition as Stored};
 use repono_store::upload::{CommitRequest, Upload};
 use repono_wire::content_type::content_type;
+use repono_wire::expiry;
 use repono_wire::put::{BYTES_MAX, Precondition, PutRequest};
 use repono_wire::refusals::{ENTITY_TOO_LARGE, NO_SUCH_CONTAINER};
 use repono_wire::reply;
@@ -16,7 +17,8 @@ use super::{Exchange, Stop};
 /// is asked for, and the answer follows the commit.
 pub(super) async fn put(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<(), Stop> {
     let (account, container, key) = names(permit)?;
-    let request = PutRequest::from_head(exchange.head, exchange.carrier.hint())?;
+    let mut request = PutRequest::from_head(exchange.head, exchange.carrier.hint())?;
+    add_end(exchange, &mut request.metadata)?;
     let content_type = content_type(exchange.head, key)?;
     let known = {
         let mut reader = exchange.shard.reader().await;
@@ -52,6 +54,14 @@ pub(super) async fn put(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<
             reply::object_created(sink, common, committed.etag, committed.timestamp);
         })
         .await
+}
+
+/// Enters when the object is to end, if the request says so.
+pub(super) fn add_end(exchange: &Exchange<'_>, metadata: &mut Metadata) -> Result<(), Stop> {
+    if let Some(end_s) = expiry::delete_at_s(exchange.head, exchange.now.unix_seconds())? {
+        metadata.push((DELETE_AT.into(), end_s.to_string()));
+    }
+    Ok(())
 }
 
 async fn receive(exchange: &mut Exchange<'_>, upload: &mut Upload) -> Result<(), Stop> {

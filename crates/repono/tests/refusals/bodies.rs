@@ -186,14 +186,24 @@ fn what_is_not_there_or_not_served() {
             ),
             ask("GET", "/v1/demo/files?prefix=a&prefix=b").keeps("two prefixes", 400, "InvalidArgument"),
             ask("OPTIONS", &missing).keeps("OPTIONS", 405, "MethodNotAllowed"),
-            ask("COPY", KNOWN).line(format!("Destination: files/{MARKER}")).keeps(
-                "COPY",
-                501,
-                "NotImplemented",
+            ask("COPY", KNOWN).line(format!("Destination: {MARKER}")).keeps(
+                "COPY to no object",
+                412,
+                "BadCopyHeader",
             ),
+            ask("COPY", KNOWN).line("Destination: vault/x").line("Destination-Account: globex").keeps(
+                "COPY into a foreign account",
+                403,
+                "AccessDenied",
+            ),
+            ask("PUT", &missing)
+                .line("X-Copy-From: /vault/secret")
+                .line("X-Copy-From-Account: globex")
+                .body("")
+                .keeps("PUT of a copy from a foreign account", 403, "AccessDenied"),
             ask("DELETE", "/v1/demo").keeps("DELETE of an account", 405, "MethodNotAllowed"),
-            ask("POST", "/v1/demo/?bulk-delete").body("files/known").keeps(
-                "bulk-delete",
+            ask("PUT", "/v1/demo/?bulk-delete").body("files/known").keeps(
+                "bulk-delete by PUT",
                 405,
                 "MethodNotAllowed",
             ),
@@ -205,17 +215,21 @@ fn what_is_not_there_or_not_served() {
             Ask::new("DELETE", "/healthcheck").keeps("DELETE of /healthcheck", 405, "MethodNotAllowed"),
         ]);
         let unserved = [
-            "X-Copy-From: /files/known",
-            "X-Copy-From: /../globex/vault/secret",
             "X-Object-Manifest: files/known",
             "X-Symlink-Target: files/known",
-            "X-Delete-After: 10",
-            "X-Delete-At: 1",
             "Content-Range: bytes 0-1/2",
             "If-Unmodified-Since: Mon, 20 Oct 2014 23:55:44 GMT",
         ];
         for line in unserved {
             attacks.push(ask("PUT", &missing).line(line).body(MARKER).keeps(line, 501, "NotImplemented"));
+        }
+        for (line, status, code) in [
+            ("X-Copy-From: /files/known", 400, "InvalidRequest"),
+            ("X-Copy-From: /../globex/vault/secret", 400, "InvalidKey"),
+            ("X-Delete-After: -10", 400, "InvalidHeader"),
+            ("X-Delete-At: 1", 400, "InvalidHeader"),
+        ] {
+            attacks.push(ask("PUT", &missing).line(line).body(MARKER).keeps(line, status, code));
         }
         let manifest = format!("{missing}?multipart-manifest=put");
         attacks.push(ask("PUT", &manifest).body(MARKER).keeps("a manifest", 501, "NotImplemented"));

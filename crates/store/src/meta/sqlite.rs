@@ -244,6 +244,10 @@ impl MetaStore for SqliteMetaStore {
         self.read(move |connection| snapshot::audit_tail(connection, limit)).await
     }
 
+    async fn expire(&self) -> Result<u64, StoreError> {
+        self.writer.submit(objects::Expire { grace: self.garbage_grace }).await
+    }
+
     async fn garbage_batch(&self, now: Timestamp) -> Result<Vec<BlobId>, StoreError> {
         self.read(move |connection| garbage::batch(connection, now)).await
     }

@@ -7,11 +7,14 @@ use repono_core::id::VersionId;
 use repono_core::time::Timestamp;
 use repono_store::blob::{BlobDescription, FinishedBlob};
 use repono_store::error::StoreError;
+use repono_store::model::{DELETE_AT, Deleted, MetadataReplaced, ObjectLookup, ObjectMetadata, Precondition};
+use repono_store::upload::CommitRequest;
 
 use crate::fixture::{Fixture, GRACE, account, container, key, read_body, request};
 
 pub(super) async fn run(make: &impl Fn() -> Fixture) {
     garbage_stays_for_its_grace(make().with_container().await).await;
+    an_object_ends_when_its_time_comes(make().with_container().await).await;
     a_reader_outlives_an_overwrite(make().with_container().await).await;
     a_blob_that_is_lost_is_not_a_missing_object(make().with_container().await).await;
     orphans_go_and_nothing_else(make().with_container().await).await;
@@ -28,6 +31,42 @@ async fn garbage_stays_for_its_grace(f: Fixture) {
     assert_eq!(f.store.collect_garbage(f.clock.now()).await.unwrap(), 2);
     assert!(f.blobs().await.is_empty());
     assert!(f.store.meta().garbage_batch(Timestamp::MAX).await.unwrap().is_empty());
+}
+
+/// From its end on an object counts as gone for every write, and the next round of
+/// the collector takes it out of the counters and the listing.
+async fn an_object_ends_when_its_time_comes(f: Fixture) {
+    let meta = f.store.meta();
+    let (demo, files) = (account("demo"), container("files"));
+    let end_s = f.clock.now().unix_seconds() + 60;
+    let ending = |name: &str| {
+        let mut request = request(name);
+        request.metadata.push((DELETE_AT.into(), end_s.to_string()));
+        request
+    };
+    for name in ["expired", "deleted", "renewed", "replaced"] {
+        f.put(ending(name), &[1; 50_000]).await.unwrap();
+    }
+    f.put(request("stays"), b"1").await.unwrap();
+    let without_end = || ObjectMetadata { content_type: None, metadata: Vec::new() };
+    meta.replace_metadata(&demo, &files, &key("renewed"), without_end()).await.unwrap();
+    assert_eq!(f.store.expire().await.unwrap(), 0);
+    assert!(!f.object("expired").await.is_expired(end_s - 1));
+    assert!(f.object("expired").await.is_expired(end_s));
+
+    f.clock.advance(Duration::from_secs(60));
+    let gone = meta.delete_object(&demo, &files, &key("deleted")).await.unwrap();
+    assert_eq!(gone, Deleted::NoKey);
+    let gone = meta.replace_metadata(&demo, &files, &key("expired"), without_end()).await.unwrap();
+    assert_eq!(gone, MetadataReplaced::NoKey);
+    let free = CommitRequest { precondition: Precondition::IfNoneMatchAny, ..request("replaced") };
+    f.put(free, b"2").await.unwrap();
+    f.store.expire().await.unwrap();
+    let found = f.store.reader().unwrap().container("demo", "files").await.unwrap().unwrap();
+    assert_eq!((found.object_count, found.bytes_used), (3, 50_000 + 2));
+    assert_eq!(f.lookup("expired").await, ObjectLookup::NoKey);
+    f.clock.advance(GRACE);
+    assert_eq!(f.store.collect_garbage(f.clock.now()).await.unwrap(), 3);
 }
 
 /// Who has opened a body reads it to its end. Who has only looked it up finds it

@@ -11,7 +11,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::queue::{Need, Verb};
 use super::rows;
 use crate::error::StoreError;
-use crate::model::{CommitObject, Committed, Deleted, MetadataReplaced, NewContent, ObjectMetadata};
+use crate::meta::EXPIRED_BATCH_MAX;
+use crate::model::{
+    CommitObject, Committed, Deleted, MetadataReplaced, NewContent, ObjectMetadata, delete_at_s,
+};
 
 /// The three names of an object.
 pub(super) struct FullName {
@@ -46,11 +49,19 @@ struct Current {
     size: i64,
     etag: ETag,
     blob: Option<[u8; 16]>,
+    delete_at_s: Option<i64>,
+}
+
+impl Current {
+    /// Whether its end has not come: what is over is as good as gone.
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.delete_at_s.is_none_or(|end| end > rows::signed(now.unix_seconds()))
+    }
 }
 
 fn current(connection: &Connection, container: i64, key: &ObjectKey) -> Result<Option<Current>, StoreError> {
     let mut select = connection.prepare_cached(
-        "SELECT version, timestamp, size, etag, blob FROM object WHERE container_id = ?1 AND key = ?2",
+        "SELECT version, timestamp, size, etag, blob, delete_at_s FROM object WHERE container_id = ?1 AND key = ?2",
     )?;
     let mut rows = select.query(params![container, key.as_str().as_bytes()])?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -60,6 +71,7 @@ fn current(connection: &Connection, container: i64, key: &ObjectKey) -> Result<O
         size: row.get(2)?,
         etag: ETag::from_md5(row.get(3)?),
         blob: row.get(4)?,
+        delete_at_s: row.get(5)?,
     }))
 }
 
@@ -111,7 +123,8 @@ impl Verb for Commit {
         let container =
             container_id(connection, &new.account, &new.container)?.ok_or(StoreError::NoContainer)?;
         let old = current(connection, container, &new.key)?;
-        if !new.precondition.holds(old.as_ref().map(|old| old.etag)) {
+        let live = old.as_ref().filter(|old| old.is_live(now));
+        if !new.precondition.holds(live.map(|old| old.etag)) {
             return Err(StoreError::PreconditionFailed);
         }
         let timestamp = next_timestamp(now, old.as_ref());
@@ -157,13 +170,13 @@ fn put_row(
     connection
         .prepare_cached(
             "INSERT INTO object (container_id, key, version, timestamp, size, etag, content_type, metadata,
-                                 blob, footer_crc64, footer_bytes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                                 blob, footer_crc64, footer_bytes, delete_at_s)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (container_id, key) DO UPDATE SET
                  version = excluded.version, timestamp = excluded.timestamp, size = excluded.size,
                  etag = excluded.etag, content_type = excluded.content_type, metadata = excluded.metadata,
                  blob = excluded.blob, footer_crc64 = excluded.footer_crc64,
-                 footer_bytes = excluded.footer_bytes",
+                 footer_bytes = excluded.footer_bytes, delete_at_s = excluded.delete_at_s",
         )?
         .execute(params![
             container,
@@ -177,6 +190,7 @@ fn put_row(
             place.map(|place| *place.id.as_bytes()),
             place.map(|place| place.footer_crc64.cast_signed()),
             place.map(|place| place.footer_bytes),
+            delete_at_s(&new.metadata).map(rows::signed),
         ])?;
     Ok(())
 }
@@ -195,11 +209,14 @@ impl Verb for ReplaceMetadata {
         let Some(container) = container_id(connection, account, container)? else {
             return Ok(MetadataReplaced::NoContainer);
         };
-        let Some(old) = current(connection, container, key)? else { return Ok(MetadataReplaced::NoKey) };
+        let Some(old) = current(connection, container, key)?.filter(|old| old.is_live(now)) else {
+            return Ok(MetadataReplaced::NoKey);
+        };
         let timestamp = next_timestamp(now, Some(&old));
         connection
             .prepare_cached(
-                "UPDATE object SET timestamp = ?3, content_type = coalesce(?4, content_type), metadata = ?5
+                "UPDATE object SET timestamp = ?3, content_type = coalesce(?4, content_type), metadata = ?5,
+                                   delete_at_s = ?6
                  WHERE container_id = ?1 AND key = ?2",
             )?
             .execute(params![
@@ -208,8 +225,55 @@ impl Verb for ReplaceMetadata {
                 rows::signed(timestamp.units()),
                 self.new.content_type,
                 rows::metadata_json(&self.new.metadata)?,
+                delete_at_s(&self.new.metadata).map(rows::signed),
             ])?;
         Ok(MetadataReplaced::Replaced { timestamp })
+    }
+}
+
+/// Takes an object out, and its body along.
+fn remove(
+    connection: &Connection,
+    container: i64,
+    key: &[u8],
+    old: &Current,
+    now: Timestamp,
+    grace: Duration,
+) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("DELETE FROM object WHERE container_id = ?1 AND key = ?2")?
+        .execute(params![container, key])?;
+    discard_body(connection, old, now, grace)?;
+    count(connection, container, -1, -old.size)
+}
+
+/// Removes objects whose end has come, at most [`EXPIRED_BATCH_MAX`] of them.
+pub(super) struct Expire {
+    pub(super) grace: Duration,
+}
+
+impl Verb for Expire {
+    type Answer = u64;
+
+    fn apply(&mut self, connection: &Connection, now: Timestamp) -> Result<u64, StoreError> {
+        let mut due = connection.prepare_cached(
+            "SELECT container_id, key FROM object WHERE delete_at_s <= ?1 ORDER BY delete_at_s LIMIT ?2",
+        )?;
+        let limit = rows::signed(EXPIRED_BATCH_MAX);
+        let due: Vec<(i64, Vec<u8>)> = due
+            .query_map([rows::signed(now.unix_seconds()), limit], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        for (container, key) in &due {
+            let key = ObjectKey::new(key).map_err(|_| rows::BAD_ROW)?;
+            if let Some(old) = current(connection, *container, &key)? {
+                remove(connection, *container, key.as_str().as_bytes(), &old, now, self.grace)?;
+            }
+        }
+        Ok(due.len() as u64)
+    }
+
+    fn need(&self) -> Need {
+        Need::Nothing
     }
 }
 
@@ -228,12 +292,11 @@ impl Verb for Delete {
             return Ok(Deleted::NoContainer);
         };
         let Some(old) = current(connection, container, key)? else { return Ok(Deleted::NoKey) };
-        connection
-            .prepare_cached("DELETE FROM object WHERE container_id = ?1 AND key = ?2")?
-            .execute(params![container, key.as_str().as_bytes()])?;
-        discard_body(connection, &old, now, self.grace)?;
-        count(connection, container, -1, -old.size)?;
-        Ok(Deleted::Deleted { version: old.version })
+        remove(connection, container, key.as_str().as_bytes(), &old, now, self.grace)?;
+        match old.is_live(now) {
+            true => Ok(Deleted::Deleted { version: old.version }),
+            false => Ok(Deleted::NoKey),
+        }
     }
 
     fn need(&self) -> Need {

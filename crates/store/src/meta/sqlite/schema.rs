@@ -12,7 +12,12 @@ use crate::error::{Incompatibility, StoreError};
 const APPLICATION_ID: i32 = 0x5245_504F;
 
 /// `PRAGMA user_version`: the version of `schema.sql`.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
+
+/// What turns a database of version 1 into one of version 2: objects with an end.
+const FROM_1: &str = "ALTER TABLE object ADD COLUMN delete_at_s INTEGER;
+    CREATE INDEX object_expiry ON object (delete_at_s) WHERE delete_at_s IS NOT NULL;
+    PRAGMA user_version = 2;";
 
 /// The first SQLite whose write-ahead log has no known way of losing data.
 const ENGINE_MIN: i32 = 3_051_003;
@@ -82,6 +87,12 @@ fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     match (application, version) {
         (0, 0) => create(connection),
         (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
+        (APPLICATION_ID, 1) => {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(FROM_1)?;
+            transaction.commit()?;
+            Ok(())
+        }
         (APPLICATION_ID, found) if found > SCHEMA_VERSION => {
             Err(StoreError::Incompatible(Incompatibility::Newer { found, known: SCHEMA_VERSION }))
         }
@@ -135,6 +146,6 @@ mod tests {
         let path = home.path().join("newer.sqlite");
         open_writer(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let refused = open_writer(&path).err().unwrap();
-        assert!(matches!(refused, StoreError::Incompatible(Incompatibility::Newer { found: 99, known: 1 })));
+        assert!(matches!(refused, StoreError::Incompatible(Incompatibility::Newer { found: 99, known: 2 })));
     }
 }

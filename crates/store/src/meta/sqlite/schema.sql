@@ -41,8 +41,11 @@ CREATE TABLE object (
     blob         BLOB,
     footer_crc64 INTEGER,
     footer_bytes INTEGER,
+    delete_at_s  INTEGER,
     PRIMARY KEY (container_id, key)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX object_expiry ON object (delete_at_s) WHERE delete_at_s IS NOT NULL;
 
 CREATE UNIQUE INDEX object_version ON object (version);
 CREATE UNIQUE INDEX object_blob ON object (blob) WHERE blob IS NOT NULL;

@@ -1,0 +1,189 @@
+//! Server-side copy: the bytes go from blob to blob in steps, and the copy is an
+//! object of its own.
+//!
+//! Both sides are authorized: to read the source, to write the destination, each by
+//! its own permit.
+
+use bytes::BytesMut;
+use repono_core::range::Resolved;
+use repono_core::request::Method;
+use repono_journal::Stamp;
+use repono_policy::{Action, Permit, Resource};
+use repono_store::error::StoreError;
+use repono_store::model::{Metadata, Object, Precondition};
+use repono_store::store::{Body, ObjectRead, OpenObject};
+use repono_store::upload::{CommitRequest, Upload};
+use repono_wire::conditions::{Conditions, Current, Verdict};
+use repono_wire::copy::{self, ObjectName};
+use repono_wire::native::Target;
+use repono_wire::percent;
+use repono_wire::put::{BodyKindHint, PostRequest};
+use repono_wire::refusals::{
+    COPY_WITH_BODY, NO_SUCH_CONTAINER, NO_SUCH_KEY, NOT_IMPLEMENTED, PRECONDITION_FAILED,
+    RANGE_NOT_SATISFIABLE,
+};
+use repono_wire::reply::{self, FieldSink};
+
+use super::object::names;
+use super::{Detail, Exchange, Stop};
+use crate::caller::Caller;
+use crate::limits::BLOB_STEP_BYTES;
+
+/// `COPY source` with `Destination`; `read` is the permit for the source.
+pub(super) async fn to_destination(
+    exchange: &mut Exchange<'_>,
+    caller: &Caller,
+    read: &Permit,
+) -> Result<(), Stop> {
+    let other = copy::destination(exchange.head, read.account())?;
+    let write = other_side(exchange, caller, &other, Action::PutObject, Method::Put)?;
+    copy(exchange, read, &write).await
+}
+
+/// `PUT destination` with `X-Copy-From`; `write` is the permit for the destination.
+pub(super) async fn from_source(
+    exchange: &mut Exchange<'_>,
+    caller: &Caller,
+    source: &ObjectName,
+    write: &Permit,
+) -> Result<(), Stop> {
+    let read = other_side(exchange, caller, source, Action::GetObject, Method::Get)?;
+    copy(exchange, &read, write).await
+}
+
+/// The permit for what a header names: within the ticket's scope, and by the
+/// policies.
+fn other_side(
+    exchange: &mut Exchange<'_>,
+    caller: &Caller,
+    name: &ObjectName,
+    action: Action,
+    method: Method,
+) -> Result<Permit, Stop> {
+    let ObjectName { account, container, key } = name.clone();
+    let target = Target::Object { account, container, key };
+    caller.reaches(method, &target, exchange.source)?;
+    let ObjectName { account, container, key } = name;
+    Ok(exchange.authorize(caller, action, Resource::Object { account, container, key }, None)?)
+}
+
+async fn copy(exchange: &mut Exchange<'_>, read: &Permit, write: &Permit) -> Result<(), Stop> {
+    match exchange.carrier.hint() {
+        BodyKindHint::None | BodyKindHint::Length(0) => {}
+        BodyKindHint::Length(_) | BodyKindHint::Chunked => return Err(COPY_WITH_BODY.into()),
+    }
+    let mut request = PostRequest::from_head(exchange.head)?;
+    super::upload::add_end(exchange, &mut request.metadata)?;
+    let (account, container, key) = names(write)?;
+    let began = Stamp::mono_now();
+    let OpenObject { object, body } = open(exchange, read).await?;
+    let range = wanted(exchange, &object)?;
+    let known = {
+        let mut reader = exchange.shard.reader().await;
+        reader.container(account.as_str(), container.as_str()).await?.is_some()
+    };
+    if !known {
+        return Err(NO_SUCH_CONTAINER.into());
+    }
+    let length = range.end - range.start;
+    let mut upload = exchange.shard.common.store.begin_upload(Some(length))?;
+    transfer(body, range, &mut upload).await?;
+    let committed = upload
+        .finish(CommitRequest {
+            account: account.clone(),
+            container: container.clone(),
+            key: key.clone(),
+            content_type: request.content_type.unwrap_or_else(|| object.content_type.clone()),
+            metadata: merged(exchange, &object.metadata, request.metadata),
+            expected_etag: None,
+            expected_len: Some(length),
+            precondition: Precondition::None,
+        })
+        .await;
+    exchange.store_took(began);
+    let committed = committed?;
+    let (_, source_container, source_key) = names(read)?;
+    let mut copied_from = Vec::new();
+    percent::encode_segment(source_container.as_str(), &mut copied_from);
+    copied_from.push(b'/');
+    percent::encode_path(source_key.as_str(), &mut copied_from);
+    exchange
+        .send_fields(201, |sink, common| {
+            reply::object_created(sink, common, committed.etag, committed.timestamp);
+            sink.field("X-Copied-From", &copied_from);
+            sink.field("X-Copied-From-Account", read.account().as_str().as_bytes());
+            let modified = repono_core::time::http_date(object.timestamp.last_modified_seconds());
+            sink.field("X-Copied-From-Last-Modified", modified.as_bytes());
+        })
+        .await
+}
+
+async fn open(exchange: &Exchange<'_>, read: &Permit) -> Result<OpenObject, Stop> {
+    let (account, container, key) = names(read)?;
+    let shard = exchange.shard;
+    let mut reader = shard.reader().await;
+    let (account, container, key) = (account.as_str(), container.as_str(), key.as_str());
+    match shard.common.store.read(&mut **reader, account, container, key).await? {
+        ObjectRead::Found(found) if !found.object.is_expired(exchange.now.unix_seconds()) => Ok(found),
+        ObjectRead::Found(_) | ObjectRead::NoKey => Err(NO_SUCH_KEY.into()),
+        ObjectRead::NoContainer => Err(NO_SUCH_CONTAINER.into()),
+    }
+}
+
+/// Which bytes of the source are copied: its conditions and its range are those of a
+/// GET.
+fn wanted(exchange: &Exchange<'_>, object: &Object) -> Result<std::ops::Range<u64>, Stop> {
+    let current = Current { etag: object.etag, last_modified_s: object.timestamp.last_modified_seconds() };
+    let conditions = Conditions::from_head(exchange.head);
+    match conditions.evaluate(Method::Get, Some(&current)) {
+        Verdict::Proceed => {}
+        // There is no 304 for a write: RFC 9110 section 13.1.2 has 412 instead.
+        Verdict::PreconditionFailed | Verdict::NotModified => return Err(PRECONDITION_FAILED.into()),
+    }
+    match conditions.range(exchange.head, Method::Get, &current).map(|set| set.resolve(object.size)) {
+        None | Some(Resolved::Whole) => Ok(0..object.size),
+        Some(Resolved::Unsatisfiable) => Err(Stop::Refused(RANGE_NOT_SATISFIABLE, Detail::Size(object.size))),
+        Some(Resolved::Parts(ranges)) => match ranges.as_slice() {
+            [range] => Ok(range.clone()),
+            // Several ranges are no bytes of one object.
+            _several => Err(NOT_IMPLEMENTED.into()),
+        },
+    }
+}
+
+/// The metadata of the copy: that of the source with what the request says in its
+/// place, or the latter alone.
+fn merged(exchange: &Exchange<'_>, source: &Metadata, request: Metadata) -> Metadata {
+    if copy::is_fresh(exchange.head) {
+        return request;
+    }
+    let mut merged = source.clone();
+    merged.retain(|(name, _)| request.iter().all(|(new, _)| new != name));
+    merged.extend(request);
+    merged
+}
+
+async fn transfer(body: Body, range: std::ops::Range<u64>, upload: &mut Upload) -> Result<(), Stop> {
+    match body {
+        Body::Inline(bytes) => {
+            let bounds = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
+            let slice = bounds.filter(|(_, end)| *end <= bytes.len());
+            let (start, end) = slice.ok_or(StoreError::Missing)?;
+            Ok(upload.feed(bytes.slice(start..end)).await?)
+        }
+        Body::Blob(mut reader) => {
+            let mut at = range.start;
+            while at < range.end {
+                let want = usize::try_from(range.end - at).unwrap_or(usize::MAX).min(BLOB_STEP_BYTES);
+                let mut piece = BytesMut::new();
+                let read = reader.read_at(at, want, &mut piece).await?;
+                if read == 0 {
+                    return Err(StoreError::Missing.into());
+                }
+                at += read as u64;
+                upload.feed(piece.freeze()).await?;
+            }
+            Ok(())
+        }
+    }
+}
