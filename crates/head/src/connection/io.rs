@@ -4,16 +4,15 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::server::TlsStream;
 
+use super::Transport;
 use crate::limits::{BODY_BYTES_PER_S_MIN, READ_BYTES, SEND_STALL_MAX};
 
 /// One connection after its TLS handshake.
 pub(crate) struct Io {
-    stream: TlsStream<TcpStream>,
+    stream: Transport,
     input: Vec<u8>,
     start: usize,
     /// Bytes of HTTP received.
@@ -44,11 +43,36 @@ impl From<io::Error> for IoEnd {
 }
 
 impl Io {
-    pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
+    pub(crate) fn new(stream: Transport) -> Self {
         Self { stream, input: Vec::new(), start: 0, received: 0, sent: 0 }
     }
 
-    pub(crate) fn into_stream(self) -> TlsStream<TcpStream> {
+    /// Gives up the read buffer, so that a connection holds none while it waits;
+    /// `None` where bytes stand in it.
+    pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
+        self.buffered().is_empty().then(|| {
+            self.start = 0;
+            std::mem::take(&mut self.input)
+        })
+    }
+
+    /// Waits until something can be received, without a buffer to hold it.
+    ///
+    /// *Cancel safety*: nothing is lost when the future is dropped.
+    pub(crate) async fn ready(&mut self, deadline: Instant) -> Result<(), IoEnd> {
+        let filled = timeout_at(deadline, self.stream.fill_buf()).await.map_err(|_| IoEnd::Deadline)??;
+        if filled.is_empty() { Err(IoEnd::Eof) } else { Ok(()) }
+    }
+
+    /// Receives into this empty buffer from now on, one that was used before.
+    pub(crate) fn adopt(&mut self, input: Vec<u8>) {
+        if self.input.is_empty() {
+            self.input = input;
+            self.start = 0;
+        }
+    }
+
+    pub(crate) fn into_stream(self) -> Transport {
         self.stream
     }
 
