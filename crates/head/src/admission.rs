@@ -47,7 +47,7 @@ pub(crate) const COST_STEP: u32 = 2;
 pub(crate) struct Admission {
     /// Connections, by source.
     pub(crate) connections: Rc<Shares<Source>>,
-    /// Requests before it is known who asks, and handshakes.
+    /// Requests until it is known who asks, and handshakes.
     pub(crate) sources: Rc<Turns<Source>>,
     /// Requests of users, and those of nobody in particular by source.
     pub(crate) parties: Rc<Turns<Party>>,

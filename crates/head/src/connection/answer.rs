@@ -9,7 +9,7 @@ use repono_core::time::Timestamp;
 use repono_journal::{ConnectionRecord, Outcome, RequestRecord, Reuse, Side, Stamp, Text, Tls, UrlPath};
 
 use super::Identity;
-use crate::admission::{COST_REQUEST, Place, Source};
+use crate::admission::{COST_REQUEST, Source};
 use crate::carrier::Carrier;
 use crate::exchange::{Asker, Detail, Exchange, Stop, handle};
 use crate::shard::Shard;
@@ -85,7 +85,7 @@ pub(super) async fn answer(context: &Context, asked: Asked<'_>, carrier: Carrier
     };
     let answered = match entered {
         Err(refusal) => x.refuse(refusal, Detail::Nothing).await,
-        Ok(_place) => handle(&mut x).await,
+        Ok(()) => handle(&mut x).await,
     };
     let outcome = match answered.and_then(|()| Ok(x.carrier.end()?)) {
         Ok(()) => Sent::Whole,
@@ -101,20 +101,21 @@ pub(super) async fn answer(context: &Context, asked: Asked<'_>, carrier: Carrier
     Answered { outcome, after: x.after, known: x.authenticated }
 }
 
-/// A place among the requests of the same source.
+/// Waits for the turn of the source. The place is given back at once: it is known
+/// next who asks, and users behind one address hold places of their own.
 ///
 /// *Errors*: what the codec has refused already, and what is not let in.
-async fn enter(context: &Context, asked: &Asked<'_>) -> Result<Option<Place<Source>>, Refusal> {
+async fn enter(context: &Context, asked: &Asked<'_>) -> Result<(), Refusal> {
     if let Some(refusal) = asked.refusal {
         return Err(refusal);
     }
     if !context.identity.recorded {
         // The balancer asks how this head is, above all when it is busy.
-        return Ok(None);
+        return Ok(());
     }
     let admission = &context.shard.admission;
     let source = Source::from(context.identity.source.ip());
-    admission.sources.enter(source, COST_REQUEST).await.map(Some).map_err(|cause| admission.refuse(cause))
+    admission.sources.enter(source, COST_REQUEST).await.map(drop).map_err(|cause| admission.refuse(cause))
 }
 
 fn record(context: &Context, asked: &Asked<'_>) -> RequestRecord {
