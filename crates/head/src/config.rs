@@ -38,8 +38,8 @@ pub struct Config {
     /// is 20,000, and bodies need some, too.
     #[serde(default = "connections_max")]
     pub connections_max: usize,
-    /// Requests in progress at a time, over all threads; one user or source holds
-    /// half of them at most. Default 2,048.
+    /// Requests in progress at a time, over all threads; one user, or one
+    /// source of those without a ticket, holds half of them at most. Default 2,048.
     #[serde(default = "requests_max")]
     pub requests_max: usize,
     /// Requests a second of one user, over all threads; beyond it the answer is

@@ -184,6 +184,7 @@ impl<'c> Conversation<'c> {
             known: self.known,
             draining,
         };
+        self.io.begin_reply();
         let carrier = Carrier::Http1(Http1 {
             io: &mut *self.io,
             body: BodyIn::new(parsed.body),
