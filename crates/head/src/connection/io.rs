@@ -140,3 +140,6 @@ impl Io {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
