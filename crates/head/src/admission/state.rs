@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
+use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use super::counts::Cause;
@@ -27,7 +28,8 @@ pub(super) struct State<K, A, B> {
     held_max: usize,
     waiting_max: usize,
     rate: Option<Rate>,
-    parties: HashMap<K, Standing<A, B>>,
+    /// Hashed fast, as each request looks a party up; under a random seed.
+    parties: HashMap<K, Standing<A, B>, RandomState>,
     /// Who has somebody waiting, each once, in the order of the turns.
     ring: VecDeque<K>,
     held: usize,
@@ -88,7 +90,7 @@ impl<K: Copy + Eq + Hash, A, B> State<K, A, B> {
             held_max,
             waiting_max,
             rate,
-            parties: HashMap::new(),
+            parties: HashMap::default(),
             ring: VecDeque::new(),
             held: 0,
             waiting: 0,

@@ -1,7 +1,5 @@
 //! What one user, or one source, can take from the others: nothing but its share.
 
-#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
-
 mod stand;
 
 use std::fs;
