@@ -80,9 +80,9 @@ def measure(name, pids, url, headers, args):
     return {"server": name, "cpu_us": (cpu_seconds(pids) - before) / count * 1e6, "rate": rate, "p99": p99}
 
 
-def start_repono(directory):
+def start_repono(directory, heads=1):
     ready_file = os.path.join(directory, "ready.json")
-    command = [REPONO, "up", "--data", os.path.join(directory, "data"), "--heads", "1", "--listen", "127.0.0.1:0"]
+    command = [REPONO, "up", "--data", os.path.join(directory, "data"), "--heads", str(heads), "--listen", "127.0.0.1:0"]
     command += ["--vending", "127.0.0.1:0", "--monitor", "127.0.0.1:0", "--ready-file", ready_file]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(300):

@@ -19,7 +19,8 @@ cargo xtask CHORE
   clippy    lints, warnings as errors
   docs      documentation of every crate, warnings as errors
   bench     the benchmarks; `bench serve` measures a head against nginx, `bench balance` the balancer against
-            HAProxy
+            HAProxy, `bench idle` the memory of idle connections, `bench fairness` what a flood of one user
+            costs another
   needs     installs what the tests need and stops
 ";
 
@@ -82,9 +83,11 @@ fn bench(rest: &[String]) -> Result<()> {
         None => cargo(&["bench", "--workspace", "--locked"]),
         Some("serve") => script("benches/serve.py", rest),
         Some("balance") => script("benches/balance.py", rest),
+        Some("idle") => script("benches/idle.py", rest),
+        Some("fairness") => script("benches/fairness.py", rest),
         Some(other) => bail!(
-            "there is no benchmark `{other}`: `bench` runs criterion's, `bench serve` the one against nginx, \
-             `bench balance` the one against HAProxy"
+            "there is no benchmark `{other}`: `bench` alone runs criterion's, then there are serve, balance, \
+             idle and fairness"
         ),
     }
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::REQUESTS_MAX;
+
 /// Everything that a head is told; TOML, every key as documented here.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -31,10 +33,22 @@ pub struct Config {
     /// gain nothing.
     #[serde(default = "threads")]
     pub threads: usize,
-    /// Connections at a time, over all threads. Default 10,000: each needs a
-    /// descriptor, and the usual limit for a service is 20,000.
+    /// Connections at a time, over all threads; one source holds half of them at
+    /// most. Default 12,000: each needs a descriptor, the usual limit for a service
+    /// is 20,000, and bodies need some, too.
     #[serde(default = "connections_max")]
     pub connections_max: usize,
+    /// Requests in progress at a time, over all threads; one user, or one
+    /// source of those without a ticket, holds half of them at most. Default 2,048.
+    #[serde(default = "requests_max")]
+    pub requests_max: usize,
+    /// Requests a second of one user, over all threads; beyond it the answer is
+    /// 429. Default: no limit but the turns among users that compete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_requests_per_s: Option<u32>,
+    /// The same of one source, an address of IPv4 or a /64 of IPv6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_requests_per_s: Option<u32>,
 }
 
 /// Two certificate chains side by side, PEM; the client's offer decides which is used.
@@ -56,5 +70,9 @@ const fn threads() -> usize {
 }
 
 const fn connections_max() -> usize {
-    10_000
+    12_000
+}
+
+const fn requests_max() -> usize {
+    REQUESTS_MAX
 }

@@ -16,9 +16,12 @@ use repono_core::id::ConnectionId;
 use repono_journal::{ConnectionRecord, Phase, Side, Stamp, Text, Tls, TlsVersion};
 use repono_net::drain::Guard;
 use repono_net::proxy_v2::{self, Received};
-use repono_net::tls::{self, TlsFacts};
+use repono_net::socket::reset;
+use repono_net::tls::{self, HandshakeError, TlsFacts};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 
+use crate::admission::{COST_HANDSHAKE, Cause, Source};
 use crate::limits::{HANDSHAKE_MAX, PROXY_HEADER_MAX};
 use crate::shard::Shard;
 
@@ -32,6 +35,10 @@ pub(crate) enum Arrival {
     /// From the balancer, which says who the client is.
     Balanced,
 }
+
+/// TLS over TCP, in a place of its own: a connection's futures hand it on, and each
+/// would hold room for the whole of it.
+type Transport = Box<TlsStream<TcpStream>>;
 
 /// A connection on its way to a thread.
 pub(crate) struct Arrived {
@@ -61,7 +68,7 @@ pub(crate) async fn serve(shard: Rc<Shard>, arrived: Arrived) {
     let Ok(mut tcp) = TcpStream::from_std(accepted) else { return };
     let identity = match arrival {
         Arrival::Direct => Identity { id: shard.connection_id(), source, destination, recorded: true },
-        Arrival::Balanced => match introduced(&shard, &mut tcp, source, destination).await {
+        Arrival::Balanced => match Box::pin(introduced(&shard, &mut tcp, source, destination)).await {
             Some(identity) => identity,
             None => return,
         },
@@ -72,30 +79,53 @@ pub(crate) async fn serve(shard: Rc<Shard>, arrived: Arrived) {
         record.balancer_id = Some(identity.id);
     }
     record.head = Text::new(&*shard.common.name);
-    let ending = match tls::accept(&shard.common.tls, tcp, HANDSHAKE_MAX).await {
+    let _share = if identity.recorded {
+        let source = Source::from(identity.source.ip());
+        let Some(share) = shard.admission.connections.take(source) else {
+            shard.common.counts.note(Cause::Connection);
+            finish(&shard, &mut record, &Ending::Refused, identity.recorded);
+            reset(&tcp);
+            return;
+        };
+        shard.admission.sources.step(source, COST_HANDSHAKE).await;
+        Some(share)
+    } else {
+        // The balancer's checks are nobody's share.
+        None
+    };
+    // In memory of its own, which goes back when the handshake has ended.
+    match Box::pin(handshake(&shard, tcp)).await {
         Err(error) => {
             record.phase = Phase::Handshake;
-            ending::failed_handshake(&error)
+            finish(&shard, &mut record, &ending::failed_handshake(&error), identity.recorded);
         }
         Ok((stream, facts)) => {
             record.tls = Some(tls_record(facts));
-            let (ending, stream) = if stream.get_ref().1.alpn_protocol() == Some(tls::ALPN_HTTP2) {
-                http2::run(Rc::clone(&shard), stream, identity, &mut record).await
-            } else {
-                http1::run(Rc::clone(&shard), stream, identity, &mut record).await
-            };
-            record.tcp = [stream.as_ref().and_then(|stream| ending::tcp_summary(stream.get_ref().0)), None];
-            // The record comes first: a staged close may wait for the peer.
-            finish(&shard, &mut record, &ending, identity.recorded);
-            if let Some(stream) = stream {
-                ending::carry_out(ending, stream).await;
-            }
-            drop(guard);
-            return;
+            converse(&shard, stream, identity, record).await;
         }
-    };
-    finish(&shard, &mut record, &ending, identity.recorded);
+    }
     drop(guard);
+}
+
+async fn handshake(shard: &Shard, tcp: TcpStream) -> Result<(Transport, TlsFacts), HandshakeError> {
+    let (stream, facts) = tls::accept(&shard.common.tls, tcp, HANDSHAKE_MAX).await?;
+    Ok((Box::new(stream), facts))
+}
+
+/// Serves a connection from the end of its handshake to its end.
+async fn converse(shard: &Rc<Shard>, stream: Transport, identity: Identity, mut record: ConnectionRecord) {
+    // Each boxed: they differ in size, and most connections wait in the smaller.
+    let (ending, stream) = if stream.get_ref().1.alpn_protocol() == Some(tls::ALPN_HTTP2) {
+        Box::pin(http2::run(Rc::clone(shard), stream, identity, &mut record)).await
+    } else {
+        Box::pin(http1::run(Rc::clone(shard), stream, identity, &mut record)).await
+    };
+    record.tcp = [stream.as_ref().and_then(|stream| ending::tcp_summary(stream.get_ref().0)), None];
+    // The record comes first: a staged close may wait for the peer.
+    finish(shard, &mut record, &ending, identity.recorded);
+    if let Some(stream) = stream {
+        Box::pin(ending::carry_out(ending, stream)).await;
+    }
 }
 
 /// Reads who the balancer says is there; `None` for what is not from it.
@@ -139,5 +169,25 @@ fn tls_record(facts: TlsFacts) -> Tls {
         },
         cipher: facts.cipher,
         resumed: facts.resumed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{converse, http1, serve};
+
+    fn of2<A, B, F>(_: impl FnOnce(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+    fn of4<A, B, C, D, F>(_: impl FnOnce(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Without what is allocated apart: TLS, and the exchange of a request.
+    #[test]
+    fn a_connection_that_waits_is_small() {
+        let converse = of4(converse);
+        let http1 = of4(http1::run);
+        assert!(of2(serve) + converse + http1 < 4096, "{} {converse} {http1}", of2(serve));
     }
 }

@@ -1,6 +1,7 @@
 //! One request and its reply.
 
 mod account;
+mod admission;
 mod bulk;
 mod container;
 mod copy;
@@ -25,6 +26,7 @@ use repono_store::error::StoreError;
 use repono_wire::listing::ListQuery;
 use repono_wire::native::Target;
 
+use crate::admission::{Party, Place};
 use crate::caller::{Caller, Circumstances};
 use crate::carrier::Carrier;
 use crate::connection::body::BodyEnd;
@@ -51,7 +53,19 @@ pub(crate) struct Exchange<'c> {
     pub(crate) after: After,
     /// Whether a ticket or a link was verified.
     pub(crate) authenticated: bool,
+    pub(crate) asker: Asker,
+    /// Its place among the requests of the same user, once that is known.
+    pub(crate) place: Option<Place<Party>>,
     pub(crate) record: RequestRecord,
+}
+
+/// At which end of the balancer a request was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// By a client.
+    Client,
+    /// By the balancer itself, for its health check.
+    Balancer,
 }
 
 /// Why a request was not carried out.

@@ -7,6 +7,7 @@
 //! | `connection` | the life of one connection, from the PROXY header to the staged close |
 //! | `carrier` | what carries an exchange: a connection of HTTP/1.1, a stream of HTTP/2 |
 //! | `exchange` | one request and its reply |
+//! | `admission` | fairness among users and sources, and what is held at most |
 //! | `caller` | who asks, and the permit to act |
 //! | `directory` | users, policies, keys and revocations, kept current |
 //! | `collector` | removal of what no object refers to |
@@ -14,6 +15,7 @@
 //! | `fault` | what goes over the wire when something does not hold |
 //! | `limits` | the clocks and bounds, each with its reason |
 
+mod admission;
 mod caller;
 mod carrier;
 mod collector;

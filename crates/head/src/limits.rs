@@ -81,3 +81,36 @@ pub(crate) const HTTP2_SENT_BYTES_PER_CONTROL: u64 = 4 * 1024;
 /// (CVE-2023-44487).
 pub(crate) const HTTP2_RESETS_BURST: u32 = 200;
 pub(crate) const HTTP2_RESETS_PER_S: u32 = 20;
+/// Requests in progress over all threads, unless the configuration says otherwise:
+/// each takes up to 1 MiB while its body is under way (128 KiB in small steps).
+pub(crate) const REQUESTS_MAX: usize = 2048;
+/// Requests that wait for their turn, over all threads: what is answered within
+/// [`TURN_WAIT_MAX`] at a few hundred a second.
+pub(crate) const REQUESTS_WAITING_MAX: usize = 2048;
+/// How long a request waits for its turn: clients give up or hedge after some
+/// seconds, and an answer that nobody wants is the one to save.
+pub(crate) const TURN_WAIT_MAX: Duration = Duration::from_secs(5);
+/// What one party gets in one round of a thread while others are there: eight
+/// small requests, or four steps of bodies, some 120 µs.
+pub(crate) const TURN_COST: u32 = 8;
+/// How long parties that were there together count as competing: some requests of
+/// a client that asks a few times a second.
+pub(crate) const CONTENDED_FOR: Duration = Duration::from_secs(1);
+/// Parties that a thread keeps account of. More than can hold or await something
+/// at once, so that those are never forgotten.
+pub(crate) const PARTIES_MAX: usize = 16 * 1024;
+/// How long a party that holds nothing is kept in account: as long as its rate has
+/// something to earn.
+pub(crate) const PARTY_KEPT: Duration = Duration::from_secs(2);
+/// From so many requests in progress on one thread on, bodies go in small steps.
+pub(crate) const STEP_TIGHT: usize = 256;
+/// A small step: one block of a blob's checksums.
+pub(crate) const BLOB_STEP_TIGHT_BYTES: usize = 64 * 1024;
+/// Connections beyond the limit that are taken from the balancer's listener: its
+/// health checks must come through when clients do not.
+pub(crate) const CONNECTIONS_RESERVE: usize = 64;
+/// How often a head that refused something says so in its log.
+pub(crate) const REFUSALS_SAID_EVERY: Duration = Duration::from_secs(10);
+/// Descriptors besides those of connections: a file for each body under way, the
+/// database, the journal, and a margin.
+pub(crate) const DESCRIPTORS_BESIDES: u64 = REQUESTS_MAX as u64 + 256;

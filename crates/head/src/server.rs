@@ -5,15 +5,18 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use repono_core::time::Timestamp;
 use repono_journal::{Journal, JournalConfig, JournalError};
+use repono_net::descriptors;
 use repono_net::drain::{Drain, Until};
 use repono_net::listen::{self, Accepted, Acceptor, accept_loop};
 use repono_net::proxy_v2::ProxyKey;
+use repono_net::socket::reset;
 use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKeys, TlsError};
 use repono_store::error::StoreError;
 use repono_store::store::{Store, StoreConfig};
@@ -23,11 +26,12 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use crate::admission::{self, Admission, Cause, Counts};
 use crate::collector::collect;
 use crate::config::Config;
 use crate::connection::{self, Arrival, Arrived};
 use crate::directory::{BuildError, Built, DirectoryFeed, Masters, build, refresh};
-use crate::limits::DRAIN_CONNECTIONS_MAX;
+use crate::limits::{CONNECTIONS_RESERVE, DESCRIPTORS_BESIDES, DRAIN_CONNECTIONS_MAX};
 use crate::shard::{Common, Shard};
 
 /// Connections that wait for a thread to take them; a thread takes one in
@@ -95,6 +99,7 @@ pub async fn run(
     ready: impl FnOnce(),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), HeadError> {
+    raise_descriptors(&config);
     let opened = Opened::open(&config).await?;
     let direct = listener(config.direct)?;
     let balanced = listener(config.balanced)?;
@@ -110,6 +115,7 @@ pub async fn run(
     ));
     let renewing = tokio::spawn(tls::keep_current(opened.identity));
     let collecting = tokio::spawn(collect(opened.common.store.clone(), config.store.clone()));
+    let reporting = tokio::spawn(admission::report(Arc::clone(&opened.common.counts)));
     ready();
     {
         let deal = |arrival| {
@@ -132,8 +138,20 @@ pub async fn run(
     refreshing.abort();
     renewing.abort();
     collecting.abort();
+    reporting.abort();
     opened.journal.close();
     Ok(())
+}
+
+/// A shortage of descriptors is survived, but it is better to know of it at once.
+fn raise_descriptors(config: &Config) {
+    let needed = config.connections_max as u64 + DESCRIPTORS_BESIDES;
+    match descriptors::raise_limit() {
+        Ok(None) => {}
+        Ok(Some(limit)) if limit >= needed => {}
+        Ok(Some(limit)) => tracing::warn!(limit, needed, "too few files may be open for all connections"),
+        Err(error) => tracing::warn!(%error, "the limit on open files cannot be raised"),
+    }
 }
 
 fn report(address: SocketAddr, broken: io::Result<()>) {
@@ -195,6 +213,7 @@ impl Opened {
             directory: Arc::new(DirectoryFeed::new(directory)),
             proxy_key,
             tls,
+            counts: Arc::default(),
         });
         Ok(Self { common, journal, masters, ticket_keys, identity, epoch: snapshot.epoch })
     }
@@ -228,6 +247,7 @@ struct Threads {
     next: AtomicUsize,
     drain: Drain,
     connections_max: usize,
+    counts: Arc<Counts>,
 }
 
 impl Threads {
@@ -238,6 +258,7 @@ impl Threads {
             next: AtomicUsize::new(0),
             drain: drain.clone(),
             connections_max: config.connections_max,
+            counts: Arc::clone(&opened.common.counts),
         };
         for number in 0..config.threads.max(1) {
             let (queue, arriving) = mpsc::channel(DEALT_MAX);
@@ -245,8 +266,13 @@ impl Threads {
             let reader = common.store.reader()?;
             let recorder = opened.journal.recorder();
             let signal = drain.signal();
+            let config = config.clone();
             let handle = thread::Builder::new().name(format!("serve-{number}")).spawn(move || {
-                if let Err(error) = serve(arriving, || Shard::new(common, reader, recorder, signal)) {
+                let shard = || {
+                    let admission = Admission::new(&config, Arc::clone(&common.counts));
+                    Shard::new(common, reader, recorder, signal, admission)
+                };
+                if let Err(error) = serve(arriving, shard) {
                     tracing::error!(%error, "a serving thread could not start");
                 }
             });
@@ -258,13 +284,19 @@ impl Threads {
 
     /// Gives a connection to the next thread; beyond the limit it is closed.
     fn deal(&self, arrived: Arrived) {
-        if self.drain.open() > self.connections_max {
-            tracing::warn!(max = self.connections_max, "a connection was closed: too many are open");
+        let max = match arrived.arrival {
+            Arrival::Direct => self.connections_max,
+            Arrival::Balanced => self.connections_max.saturating_add(CONNECTIONS_RESERVE),
+        };
+        if self.drain.open() > max {
+            reset(&arrived.stream);
+            self.counts.note(Cause::Connection);
             return;
         }
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let queue = self.queues.get(turn % self.queues.len().max(1));
         if queue.is_none_or(|queue| queue.try_send(arrived).is_err()) {
+            self.counts.note(Cause::Connection);
             tracing::warn!("a connection was closed: its thread does not take it");
         }
     }
@@ -281,20 +313,20 @@ impl Threads {
 }
 
 /// One thread: serves what is dealt to it until its queue is closed.
-fn serve(
-    mut arriving: mpsc::Receiver<Arrived>,
-    shard: impl FnOnce() -> std::rc::Rc<Shard>,
-) -> io::Result<()> {
+fn serve(mut arriving: mpsc::Receiver<Arrived>, shard: impl FnOnce() -> Rc<Shard>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     let shard = shard();
     runtime.block_on(local.run_until(async move {
+        // They end with this block, as everything that is local to the thread.
+        tokio::task::spawn_local(Rc::clone(&shard.admission.sources).dispatch());
+        tokio::task::spawn_local(Rc::clone(&shard.admission.parties).dispatch());
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 arrived = arriving.recv() => match arrived {
                     Some(arrived) => {
-                        let shard = std::rc::Rc::clone(&shard);
+                        let shard = Rc::clone(&shard);
                         connections.spawn_local(connection::serve(shard, arrived));
                     }
                     None => break,

@@ -17,8 +17,9 @@ use repono_store::meta::MetaReader;
 use repono_store::store::Store;
 use repono_ticket::Memory;
 
+use crate::admission::{Admission, Counts};
 use crate::directory::{Directory, DirectoryFeed};
-use crate::limits::TICKETS_REMEMBERED;
+use crate::limits::{BODY_READ_BYTES, TICKETS_REMEMBERED};
 
 /// Facts and services that every thread of a head shares.
 pub(crate) struct Common {
@@ -27,6 +28,7 @@ pub(crate) struct Common {
     pub(crate) directory: Arc<DirectoryFeed>,
     pub(crate) proxy_key: ProxyKey,
     pub(crate) tls: Arc<rustls::ServerConfig>,
+    pub(crate) counts: Arc<Counts>,
 }
 
 /// One thread's part of a head.
@@ -35,15 +37,20 @@ pub(crate) struct Shard {
     pub(crate) tickets: RefCell<Memory>,
     pub(crate) recorder: RefCell<Recorder>,
     pub(crate) drain: DrainSignal,
+    pub(crate) admission: Admission,
     reader: tokio::sync::Mutex<Box<dyn MetaReader>>,
     random: RefCell<SmallRng>,
     date: RefCell<DateCache>,
     buffers: RefCell<Vec<BytesMut>>,
+    inputs: RefCell<Vec<Vec<u8>>>,
     text: Cell<Vec<u8>>,
 }
 
 /// Buffers for replies that a thread keeps: those of a few replies at a time.
 const BUFFERS_KEPT: usize = 8;
+/// Read buffers that a thread keeps for the connections that wait: as many as send
+/// requests at the same moment on a busy thread.
+const INPUTS_KEPT: usize = 32;
 
 impl Shard {
     pub(crate) fn new(
@@ -51,16 +58,19 @@ impl Shard {
         reader: Box<dyn MetaReader>,
         recorder: Recorder,
         drain: DrainSignal,
+        admission: Admission,
     ) -> Rc<Self> {
         Rc::new(Self {
             common,
             tickets: RefCell::new(Memory::new(TICKETS_REMEMBERED)),
             recorder: RefCell::new(recorder),
             drain,
+            admission,
             reader: tokio::sync::Mutex::new(reader),
             random: RefCell::new(SmallRng::from_os_rng()),
             date: RefCell::new(DateCache::default()),
             buffers: RefCell::new(Vec::new()),
+            inputs: RefCell::new(Vec::new()),
             text: Cell::default(),
         })
     }
@@ -106,6 +116,21 @@ impl Shard {
     pub(crate) fn give_back_text(&self, mut text: Vec<u8>) {
         text.clear();
         self.text.set(text);
+    }
+
+    /// An empty read buffer.
+    pub(crate) fn take_input(&self) -> Vec<u8> {
+        self.inputs.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Keeps a read buffer for another connection. One that has taken a body is
+    /// let go: most requests have none.
+    pub(crate) fn give_back_input(&self, mut input: Vec<u8>) {
+        let mut kept = self.inputs.borrow_mut();
+        if kept.len() < INPUTS_KEPT && (1..BODY_READ_BYTES).contains(&input.capacity()) {
+            input.clear();
+            kept.push(input);
+        }
     }
 
     /// An empty buffer for a reply.

@@ -7,10 +7,12 @@
 //! | [`listen`] | listening sockets and an accept loop that outlives a shortage of descriptors |
 //! | [`proxy_v2`] | who the client is, said by the balancer to a head under a key |
 //! | [`tls`] | server and client configuration, certificates, ticket keys that all heads share |
+//! | [`descriptors`] | how many files and sockets a process may have open |
 //! | [`drain`] | how a service is told to stop, and knows that it has |
 //! | [`close`] | the staged close, which loses no byte that the peer has yet to read |
 
 pub mod close;
+pub mod descriptors;
 pub mod drain;
 pub mod listen;
 pub mod proxy_v2;

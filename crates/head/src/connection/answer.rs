@@ -9,8 +9,9 @@ use repono_core::time::Timestamp;
 use repono_journal::{ConnectionRecord, Outcome, RequestRecord, Reuse, Side, Stamp, Text, Tls, UrlPath};
 
 use super::Identity;
+use crate::admission::{COST_REQUEST, Source};
 use crate::carrier::Carrier;
-use crate::exchange::{Detail, Exchange, Stop, handle};
+use crate::exchange::{Asker, Detail, Exchange, Stop, handle};
 use crate::shard::Shard;
 
 /// What every request of a connection shares.
@@ -64,6 +65,7 @@ pub(super) enum Sent {
 /// Answers one request.
 pub(super) async fn answer(context: &Context, asked: Asked<'_>, carrier: Carrier<'_>) -> Answered {
     let shard = &*context.shard;
+    let entered = enter(context, &asked).await;
     let now = Timestamp::from_units(asked.started.wall_ns / NS_PER_UNIT);
     let mut x = Exchange {
         shard,
@@ -77,11 +79,13 @@ pub(super) async fn answer(context: &Context, asked: Asked<'_>, carrier: Carrier
         draining: asked.draining,
         after: if asked.draining { After::Close } else { asked.after },
         authenticated: asked.known,
+        asker: if context.identity.recorded { Asker::Client } else { Asker::Balancer },
+        place: None,
         record: record(context, &asked),
     };
-    let answered = match asked.refusal {
-        Some(refusal) => x.refuse(refusal, Detail::Nothing).await,
-        None => handle(&mut x).await,
+    let answered = match entered {
+        Err(refusal) => x.refuse(refusal, Detail::Nothing).await,
+        Ok(()) => handle(&mut x).await,
     };
     let outcome = match answered.and_then(|()| Ok(x.carrier.end()?)) {
         Ok(()) => Sent::Whole,
@@ -95,6 +99,23 @@ pub(super) async fn answer(context: &Context, asked: Asked<'_>, carrier: Carrier
     };
     finish(&mut x);
     Answered { outcome, after: x.after, known: x.authenticated }
+}
+
+/// Waits for the turn of the source. The place is given back at once: it is known
+/// next who asks, and users behind one address hold places of their own.
+///
+/// *Errors*: what the codec has refused already, and what is not let in.
+async fn enter(context: &Context, asked: &Asked<'_>) -> Result<(), Refusal> {
+    if let Some(refusal) = asked.refusal {
+        return Err(refusal);
+    }
+    if !context.identity.recorded {
+        // The balancer asks how this head is, above all when it is busy.
+        return Ok(());
+    }
+    let admission = &context.shard.admission;
+    let source = Source::from(context.identity.source.ip());
+    admission.sources.enter(source, COST_REQUEST).await.map(drop).map_err(|cause| admission.refuse(cause))
 }
 
 fn record(context: &Context, asked: &Asked<'_>) -> RequestRecord {

@@ -5,7 +5,8 @@ use repono_net::close;
 use repono_net::socket::{reset, tcp_info};
 use repono_net::tls::HandshakeError;
 use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
+
+use super::Transport;
 
 /// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(crate) enum Ending {
     TooSlow,
     /// A reply could not be completed: only RST says so.
     Torn,
+    /// Its source has as many connections as it may have; said by RST before TLS.
+    Refused,
     /// The client broke the rules of HTTP/2, or flooded, and was told so by GOAWAY.
     Violation,
 }
@@ -33,9 +36,13 @@ impl Ending {
         match self {
             Self::ClientClosed => ClosedBy::Client,
             Self::Failed => ClosedBy::Unknown,
-            Self::Idle | Self::Announced | Self::Drained | Self::TooSlow | Self::Torn | Self::Violation => {
-                ClosedBy::Us
-            }
+            Self::Idle
+            | Self::Announced
+            | Self::Drained
+            | Self::TooSlow
+            | Self::Torn
+            | Self::Refused
+            | Self::Violation => ClosedBy::Us,
         }
     }
 
@@ -46,7 +53,7 @@ impl Ending {
             Self::Idle => Manner::IdleExpiry,
             Self::Drained => Manner::Drain,
             Self::TooSlow => Manner::Timeout,
-            Self::Torn => Manner::Rst,
+            Self::Torn | Self::Refused => Manner::Rst,
         }
     }
 }
@@ -61,9 +68,9 @@ pub(super) fn failed_handshake(error: &HandshakeError) -> Ending {
 
 /// Does to the socket what the ending says: close_notify and FIN, then the wait
 /// for the peer's FIN, so that no RST can erase the last reply; or RST.
-pub(super) async fn carry_out(ending: Ending, stream: TlsStream<TcpStream>) {
+pub(super) async fn carry_out(ending: Ending, stream: Transport) {
     match ending {
-        Ending::Torn => reset(stream.get_ref().0),
+        Ending::Torn | Ending::Refused => reset(stream.get_ref().0),
         Ending::ClientClosed
         | Ending::Failed
         | Ending::Idle
@@ -72,7 +79,7 @@ pub(super) async fn carry_out(ending: Ending, stream: TlsStream<TcpStream>) {
         | Ending::TooSlow
         | Ending::Violation => {
             // The peer may be gone already; then there is nobody to tell.
-            let _ = close::staged(stream, close::Limits::DEFAULT).await;
+            let _ = close::staged(*stream, close::Limits::DEFAULT).await;
         }
     }
 }

@@ -9,15 +9,13 @@ use repono_http1::{BodyKind, Expect, HeadParse, Limits, parse_head};
 use repono_journal::{ConnectionRecord, Phase, Reuse, Stamp};
 use repono_net::drain::{self, DrainSignal};
 use repono_wire::refusals::REQUEST_TIMEOUT;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_rustls::server::TlsStream;
 
-use super::Identity;
 use super::answer::{Asked, Context, Sent, answer};
 use super::body::BodyIn;
 use super::ending::Ending;
 use super::io::{Io, IoEnd};
+use super::{Identity, Transport};
 use crate::carrier::{Carrier, Http1};
 use crate::limits::{DRAIN_QUIET, HEAD_MAX, IDLE_MAX, READ_BYTES, STRANGER_IDLE_MAX};
 use crate::shard::Shard;
@@ -61,10 +59,10 @@ impl Parsed {
 /// Serves a connection after its handshake; gives its end, and the transport back.
 pub(super) async fn run(
     shard: Rc<Shard>,
-    stream: TlsStream<TcpStream>,
+    stream: Transport,
     identity: Identity,
     record: &mut ConnectionRecord,
-) -> (Ending, Option<TlsStream<TcpStream>>) {
+) -> (Ending, Option<Transport>) {
     let mut io = Io::new(stream);
     let ending = Conversation::new(shard, &mut io, identity, record).run().await;
     record.bytes_in = io.received;
@@ -143,10 +141,20 @@ impl<'c> Conversation<'c> {
                 }
                 drain::Phase::Closing => return Err(Ending::Drained),
             };
-            let filled = tokio::select! {
+            if let Some(buffer) = self.io.release() {
+                self.context.shard.give_back_input(buffer);
+            }
+            let ready = tokio::select! {
                 biased;
-                filled = self.io.fill(READ_BYTES, deadline) => filled,
+                ready = self.io.ready(deadline) => ready,
                 _changed = self.drain.changed() => continue,
+            };
+            let filled = match ready {
+                Ok(()) => {
+                    self.io.adopt(self.context.shard.take_input());
+                    self.io.fill(READ_BYTES, deadline).await
+                }
+                Err(end) => Err(end),
             };
             return match filled {
                 Ok(_) => Ok(()),
@@ -176,13 +184,15 @@ impl<'c> Conversation<'c> {
             known: self.known,
             draining,
         };
+        self.io.begin_reply();
         let carrier = Carrier::Http1(Http1 {
             io: &mut *self.io,
             body: BodyIn::new(parsed.body),
             expect: parsed.expect,
             version: head.version(),
         });
-        let answered = answer(&self.context, asked, carrier).await;
+        // In memory of its own: between requests a connection does not hold it.
+        let answered = Box::pin(answer(&self.context, asked, carrier)).await;
         self.known = answered.known;
         match (answered.outcome, answered.after) {
             (Sent::Whole, After::Keep) => None,

@@ -17,14 +17,13 @@ use h2::{Reason, RecvStream};
 use http::Request;
 use repono_journal::{ConnectionRecord, Phase, Reuse, Stamp};
 use repono_net::drain;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::server::TlsStream;
 
 use self::lent::Lent;
 use self::meter::Meter;
 pub(crate) use self::stream::Stream;
+use super::Transport;
 use super::answer::{Asked, Context, Sent, answer};
 use super::ending::Ending;
 use crate::carrier::Carrier;
@@ -66,10 +65,10 @@ struct Served {
 /// where that can still be ended in order.
 pub(super) async fn run(
     shard: Rc<Shard>,
-    stream: TlsStream<TcpStream>,
+    stream: Transport,
     identity: super::Identity,
     record: &mut ConnectionRecord,
-) -> (Ending, Option<TlsStream<TcpStream>>) {
+) -> (Ending, Option<Transport>) {
     let meter = Rc::new(Meter::new());
     let (lent, owner) = Lent::new(stream, Rc::clone(&meter));
     record.phase = Phase::RequestHead;

@@ -2,20 +2,20 @@
 //! which takes nothing.
 
 use std::io;
-use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::server::TlsStream;
 
-use crate::limits::{BODY_BYTES_PER_S_MIN, READ_BYTES, SEND_STALL_MAX};
+use super::Transport;
+use super::pace::Taken;
+use crate::limits::READ_BYTES;
 
 /// One connection after its TLS handshake.
 pub(crate) struct Io {
-    stream: TlsStream<TcpStream>,
+    stream: Transport,
     input: Vec<u8>,
     start: usize,
+    taken: Taken,
     /// Bytes of HTTP received.
     pub(crate) received: u64,
     /// Bytes of HTTP sent.
@@ -44,12 +44,42 @@ impl From<io::Error> for IoEnd {
 }
 
 impl Io {
-    pub(crate) fn new(stream: TlsStream<TcpStream>) -> Self {
-        Self { stream, input: Vec::new(), start: 0, received: 0, sent: 0 }
+    pub(crate) fn new(stream: Transport) -> Self {
+        Self { stream, input: Vec::new(), start: 0, taken: Taken::new(), received: 0, sent: 0 }
     }
 
-    pub(crate) fn into_stream(self) -> TlsStream<TcpStream> {
+    /// Gives up the read buffer, so that a connection holds none while it waits;
+    /// `None` where bytes stand in it.
+    pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
+        self.buffered().is_empty().then(|| {
+            self.start = 0;
+            std::mem::take(&mut self.input)
+        })
+    }
+
+    /// Waits until something can be received, without a buffer to hold it.
+    ///
+    /// *Cancel safety*: nothing is lost when the future is dropped.
+    pub(crate) async fn ready(&mut self, deadline: Instant) -> Result<(), IoEnd> {
+        let filled = timeout_at(deadline, self.stream.fill_buf()).await.map_err(|_| IoEnd::Deadline)??;
+        if filled.is_empty() { Err(IoEnd::Eof) } else { Ok(()) }
+    }
+
+    /// Receives into this empty buffer from now on, one that was used before.
+    pub(crate) fn adopt(&mut self, input: Vec<u8>) {
+        if self.input.is_empty() {
+            self.input = input;
+            self.start = 0;
+        }
+    }
+
+    pub(crate) fn into_stream(self) -> Transport {
         self.stream
+    }
+
+    /// The reply that comes next is taken with patience of its own.
+    pub(crate) const fn begin_reply(&mut self) {
+        self.taken = Taken::new();
     }
 
     /// What was received and not consumed yet.
@@ -86,27 +116,30 @@ impl Io {
     /// Sends all of `bytes` and waits until the kernel has them.
     ///
     /// *Errors*: [`IoEnd::Deadline`] when the peer takes nothing for
-    /// [`SEND_STALL_MAX`], or less than [`BODY_BYTES_PER_S_MIN`] after that grace.
+    /// [`SEND_STALL_MAX`], or less than [`BODY_BYTES_PER_S_MIN`] after that grace,
+    /// which counts for the whole reply and not for each piece.
+    ///
+    /// [`SEND_STALL_MAX`]: crate::limits::SEND_STALL_MAX
+    /// [`BODY_BYTES_PER_S_MIN`]: crate::limits::BODY_BYTES_PER_S_MIN
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), IoEnd> {
-        let begun = Instant::now();
         let mut rest = bytes;
         while !rest.is_empty() {
-            let write = self.stream.write(rest);
-            let n =
-                timeout_at(Instant::now() + SEND_STALL_MAX, write).await.map_err(|_| IoEnd::Deadline)??;
+            let begun = Instant::now();
+            let write = timeout_at(self.taken.deadline(), self.stream.write(rest));
+            let n = write.await.map_err(|_| IoEnd::Deadline)??;
             if n == 0 {
                 return Err(IoEnd::Failed(io::ErrorKind::WriteZero.into()));
             }
+            self.taken.note(begun, n);
             rest = rest.get(n..).unwrap_or_default();
-            let floor = Duration::from_secs((bytes.len() - rest.len()) as u64 / BODY_BYTES_PER_S_MIN);
-            if !rest.is_empty() && begun.elapsed() > SEND_STALL_MAX + floor {
-                return Err(IoEnd::Deadline);
-            }
         }
-        timeout_at(Instant::now() + SEND_STALL_MAX, self.stream.flush())
-            .await
-            .map_err(|_| IoEnd::Deadline)??;
+        let begun = Instant::now();
+        timeout_at(self.taken.deadline(), self.stream.flush()).await.map_err(|_| IoEnd::Deadline)??;
+        self.taken.note(begun, 0);
         self.sent += bytes.len() as u64;
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,7 @@ pub(super) async fn get(exchange: &mut Exchange<'_>, target: &PreauthTarget<'_>)
     let caller = Caller::from_preauth(&exchange.directory, &verified)?;
     exchange.enter(&caller);
     exchange.record.phases_ns.authorize += Stamp::mono_now().saturating_sub(began);
+    exchange.enter_by(&caller).await?;
 
     let began = Stamp::mono_now();
     let shard = exchange.shard;

@@ -16,7 +16,6 @@ use repono_wire::refusals::{PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE};
 use repono_wire::reply::{self, Access, ObjectHeaders, Selection};
 
 use super::{Detail, Exchange, Stop};
-use crate::limits::BLOB_STEP_BYTES;
 
 /// The answer to a read of an object that is not there, where its conditions
 /// make it another one than 404.
@@ -141,9 +140,10 @@ async fn send_range(
         Body::Blob(mut reader) => {
             let mut at = range.start;
             while at < range.end {
-                if out.len() >= BLOB_STEP_BYTES {
+                if out.len() >= exchange.step_bytes() {
                     flush(exchange, out).await?;
                 }
+                exchange.step_turn().await;
                 at += step(exchange, &mut *reader, at, range.end, out).await?;
             }
             Ok(Body::Blob(reader))
@@ -159,7 +159,7 @@ async fn step(
     end: u64,
     out: &mut BytesMut,
 ) -> Result<u64, Stop> {
-    let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(BLOB_STEP_BYTES);
+    let want = usize::try_from(end - at).unwrap_or(usize::MAX).min(exchange.step_bytes());
     let began = Stamp::mono_now();
     let read = match reader.try_read_cached(at, want, out) {
         Ok(CachedRead::Read(n)) => Ok(n),

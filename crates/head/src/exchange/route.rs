@@ -44,6 +44,7 @@ async fn dispatch(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
 
 async fn native(exchange: &mut Exchange<'_>, target: Target) -> Result<(), Stop> {
     let caller = exchange.caller(&target)?;
+    exchange.enter_by(&caller).await?;
     match target {
         Target::Object { account, container, key } => {
             allowed(exchange, ON_OBJECTS)?;

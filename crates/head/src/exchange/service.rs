@@ -4,7 +4,7 @@ use repono_store::model::Health;
 use repono_wire::refusals::SERVICE_UNAVAILABLE;
 use repono_wire::{info, reply};
 
-use super::{Exchange, Stop};
+use super::{Asker, Exchange, Stop};
 use crate::directory::Freshness;
 
 /// The limits of this head.
@@ -19,18 +19,23 @@ pub(super) async fn info(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
 }
 
 /// 200 while this head takes requests, 503 while it drains or cannot read its
-/// metadata. A store that is read-only still serves reads, and so is well.
+/// metadata. A store that is read-only still serves reads, and so is well. The
+/// balancer is also told how often this head refused or shed something.
 pub(super) async fn healthcheck(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     if exchange.draining || exchange.shard.common.directory.freshness() == Freshness::Stale {
         return Err(SERVICE_UNAVAILABLE.into());
     }
-    let body: &[u8] = match exchange.shard.common.store.health() {
-        Health::Writable => b"OK\n",
-        Health::Full | Health::ReadOnly => b"OK, read-only\n",
+    let mut body = match exchange.shard.common.store.health() {
+        Health::Writable => "OK\n".to_owned(),
+        Health::Full | Health::ReadOnly => "OK, read-only\n".to_owned(),
     };
+    match exchange.asker {
+        Asker::Client => {}
+        Asker::Balancer => body.push_str(&exchange.shard.common.counts.lines()),
+    }
     let bytes = body.len() as u64;
     exchange
-        .send_document(200, body, |sink, common| {
+        .send_document(200, body.as_bytes(), |sink, common| {
             reply::document(sink, common, "text/plain; charset=utf-8", bytes);
         })
         .await

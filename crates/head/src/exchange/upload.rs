@@ -71,6 +71,7 @@ async fn receive(exchange: &mut Exchange<'_>, upload: &mut Upload) -> Result<(),
             return Err(ENTITY_TOO_LARGE.into());
         }
         upload.feed(piece).await?;
+        exchange.step_turn().await;
     }
     exchange.record.phases_ns.send = Stamp::mono_now().saturating_sub(exchange.record.started.mono_ns);
     Ok(())

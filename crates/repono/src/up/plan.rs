@@ -178,7 +178,10 @@ impl Plan {
                         rsa_key: secret("server-key-rsa.pem"),
                     },
                     threads: self.threads,
-                    connections_max: 10_000,
+                    connections_max: 12_000,
+                    requests_max: 2_048,
+                    user_requests_per_s: None,
+                    source_requests_per_s: None,
                 },
             )?;
         }

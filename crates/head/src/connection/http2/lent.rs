@@ -8,22 +8,21 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::server::TlsStream;
 
+use super::super::Transport;
 use super::meter::Meter;
 
 /// The borrower's side; every byte that comes in passes the meter.
 pub(super) struct Lent {
-    stream: Rc<RefCell<TlsStream<TcpStream>>>,
+    stream: Rc<RefCell<Transport>>,
     meter: Rc<Meter>,
 }
 
 /// The owner's side.
-pub(super) struct Owner(Rc<RefCell<TlsStream<TcpStream>>>);
+pub(super) struct Owner(Rc<RefCell<Transport>>);
 
 impl Lent {
-    pub(super) fn new(stream: TlsStream<TcpStream>, meter: Rc<Meter>) -> (Self, Owner) {
+    pub(super) fn new(stream: Transport, meter: Rc<Meter>) -> (Self, Owner) {
         let stream = Rc::new(RefCell::new(stream));
         let owner = Owner(Rc::clone(&stream));
         (Self { stream, meter }, owner)
@@ -32,7 +31,7 @@ impl Lent {
 
 impl Owner {
     /// The transport, once the borrower is gone.
-    pub(super) fn take_back(self) -> Option<TlsStream<TcpStream>> {
+    pub(super) fn take_back(self) -> Option<Transport> {
         Rc::into_inner(self.0).map(RefCell::into_inner)
     }
 }

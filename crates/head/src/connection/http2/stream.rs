@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -14,8 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::body::{BodyEnd, hint};
 use super::super::io::IoEnd;
-use super::super::pace::Pace;
-use crate::limits::{BODY_BYTES_PER_S_MIN, SEND_STALL_MAX};
+use super::super::pace::{Pace, Taken};
 
 /// A stream between its request's head and its end.
 pub(crate) struct Stream {
@@ -25,6 +23,7 @@ pub(crate) struct Stream {
     expect: Expect,
     respond: SendResponse<Bytes>,
     reply: Reply,
+    taken: Taken,
 }
 
 /// How far the reply is.
@@ -47,7 +46,7 @@ impl Stream {
         kind: BodyKind,
         expect: Expect,
     ) -> Self {
-        Self { body, kind, pace: Pace::new(), expect, respond, reply: Reply::None }
+        Self { body, kind, pace: Pace::new(), expect, respond, reply: Reply::None, taken: Taken::new() }
     }
 
     pub(crate) const fn hint(&self) -> BodyKindHint {
@@ -95,6 +94,9 @@ impl Stream {
     ///
     /// *Errors*: [`IoEnd::Deadline`] when the peer takes nothing for
     /// [`SEND_STALL_MAX`], or less than [`BODY_BYTES_PER_S_MIN`] after that grace.
+    ///
+    /// [`SEND_STALL_MAX`]: crate::limits::SEND_STALL_MAX
+    /// [`BODY_BYTES_PER_S_MIN`]: crate::limits::BODY_BYTES_PER_S_MIN
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), IoEnd> {
         if bytes.is_empty() {
             return Ok(());
@@ -107,21 +109,18 @@ impl Stream {
         let Reply::Body(sender) = &mut self.reply else {
             return Err(IoEnd::Failed(io::ErrorKind::NotConnected.into()));
         };
-        let begun = Instant::now();
         let mut rest = bytes;
         while !rest.is_empty() {
             sender.reserve_capacity(rest.len());
             if sender.capacity() == 0 {
+                let begun = Instant::now();
                 let granted = poll_fn(|cx| sender.poll_capacity(cx));
-                match timeout_at(Instant::now() + SEND_STALL_MAX, granted).await {
+                let granted = match timeout_at(self.taken.deadline(), granted).await {
                     Err(_) => return Err(IoEnd::Deadline),
                     Ok(None) => return Err(IoEnd::Eof),
                     Ok(Some(granted)) => granted.map_err(failed)?,
                 };
-                let floor = Duration::from_secs((bytes.len() - rest.len()) as u64 / BODY_BYTES_PER_S_MIN);
-                if begun.elapsed() > SEND_STALL_MAX + floor {
-                    return Err(IoEnd::Deadline);
-                }
+                self.taken.note(begun, granted.min(rest.len()));
             }
             let (now, later) = rest.split_at(sender.capacity().min(rest.len()));
             if !now.is_empty() {
