@@ -13,6 +13,7 @@ pub const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 #[must_use]
 pub fn document() -> Vec<u8> {
     json!({
+        "container_quotas": {},
         "repono": { "version": env!("CARGO_PKG_VERSION") },
         "swift": {
             "account_listing_limit": listing::ENTRIES_MAX,
@@ -39,12 +40,12 @@ mod tests {
     use super::document;
 
     #[test]
-    fn announces_the_limits_and_no_middleware() {
+    fn announces_the_limits_and_no_other_middleware() {
         let info: serde_json::Value = serde_json::from_slice(&document()).expect("JSON");
         assert_eq!(info["swift"]["max_file_size"], 5_368_709_122_u64);
         assert_eq!(info["swift"]["max_object_name_length"], 1024);
         assert_eq!(info["swift"]["max_meta_overall_size"], 4096);
         let sections: Vec<_> = info.as_object().expect("object").keys().collect();
-        assert_eq!(sections, ["repono", "swift"]);
+        assert_eq!(sections, ["container_quotas", "repono", "swift"]);
     }
 }

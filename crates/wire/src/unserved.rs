@@ -9,15 +9,12 @@ use crate::percent;
 use crate::refusals::NOT_IMPLEMENTED;
 
 /// Headers that change what a write means.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 11] = [
     "x-copy-from",
     "x-delete-after",
     "x-delete-at",
     "x-object-manifest",
     "x-symlink-target",
-    "x-container-read",
-    "x-container-write",
-    "x-account-access-control",
     "x-container-sync-to",
     "x-history-location",
     "x-versions-enabled",
