@@ -194,8 +194,8 @@ fn what_is_not_there_or_not_served() {
             ask("DELETE", "/v1/demo").keeps("DELETE of an account", 405, "MethodNotAllowed"),
             ask("POST", "/v1/demo/?bulk-delete").body("files/known").keeps(
                 "bulk-delete",
-                405,
-                "MethodNotAllowed",
+                501,
+                "NotImplemented",
             ),
             Ask::new("GET", format!("/{MARKER}")).keeps("nothing at this address", 404, "NotFound"),
             Ask::new("GET", format!("/admin/{MARKER}")).keeps("no administration here", 404, "NotFound"),
