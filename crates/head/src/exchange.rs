@@ -1,5 +1,6 @@
 //! One request and its reply.
 
+mod access;
 mod account;
 mod admission;
 mod bulk;
