@@ -283,6 +283,8 @@ pub struct ListPage {
     pub prefix: String,
     /// Names are rolled up at its first occurrence after the prefix.
     pub delimiter: Option<String>,
+    /// What becomes of those names.
+    pub roll_up: RollUp,
     /// Only names behind this one, in the order of the listing.
     pub marker: Option<String>,
     /// Only names before this one, in the order of the listing.
@@ -297,6 +299,17 @@ impl ListPage {
     /// The most items of one page: Swift's `container_listing_limit`, which
     /// bounds the time that a shard spends in one listing to some 40 ms.
     pub const LIMIT_MAX: usize = 10_000;
+}
+
+/// What becomes of names that have the delimiter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RollUp {
+    /// Those that share a common prefix show as that prefix.
+    #[default]
+    Show,
+    /// They are left out, but for the name that is the common prefix itself, and so
+    /// is the name that is the page's prefix: Swift's `path`.
+    Leave,
 }
 
 /// The order of a listing.

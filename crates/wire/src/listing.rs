@@ -7,6 +7,7 @@ mod accept;
 mod query;
 #[cfg(test)]
 mod tests;
+mod xml;
 
 use repono_core::etag::ETag;
 use repono_core::time::Timestamp;
@@ -24,6 +25,10 @@ pub enum Format {
     Plain,
     /// An array of objects.
     Json,
+    /// A tree, under the media type of programs.
+    Xml,
+    /// The same tree, under the older media type that a client may insist on.
+    TextXml,
 }
 
 impl Format {
@@ -33,8 +38,29 @@ impl Format {
         match self {
             Self::Plain => "text/plain; charset=utf-8",
             Self::Json => "application/json; charset=utf-8",
+            Self::Xml => "application/xml; charset=utf-8",
+            Self::TextXml => "text/xml; charset=utf-8",
         }
     }
+}
+
+/// In which order names come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Smallest name first.
+    Ascending,
+    /// Greatest name first (`reverse`): the marker is the upper bound.
+    Descending,
+}
+
+/// What becomes of names that have the delimiter behind the prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RollUp {
+    /// They show as one common prefix.
+    Show,
+    /// They are left out, but for the one that ends with the delimiter; and so is
+    /// the name that is the prefix (`path`).
+    Leave,
 }
 
 /// One line of a listing.
@@ -79,11 +105,26 @@ impl Entry<'_> {
     }
 }
 
+/// What is listed: the root of the XML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed<'a> {
+    /// The containers of an account.
+    Account(&'a str),
+    /// The objects of a container.
+    Container(&'a str),
+}
+
 /// Appends a whole listing.
 ///
-/// *Shape*: plain is empty without entries (answer 204); JSON is `[]` then.
-pub fn render<'a>(out: &mut Vec<u8>, format: Format, entries: impl IntoIterator<Item = Entry<'a>>) {
-    let mut renderer = Renderer::new(out, format);
+/// *Shape*: plain is empty without entries (answer 204); JSON is `[]` then, and XML
+/// an element without children.
+pub fn render<'a>(
+    out: &mut Vec<u8>,
+    format: Format,
+    listed: Listed<'a>,
+    entries: impl IntoIterator<Item = Entry<'a>>,
+) {
+    let mut renderer = Renderer::new(out, format, listed);
     for entry in entries {
         renderer.entry(out, &entry);
     }
@@ -93,19 +134,21 @@ pub fn render<'a>(out: &mut Vec<u8>, format: Format, entries: impl IntoIterator<
 /// A listing that is written piece by piece, so that one page need not be in
 /// memory twice.
 #[derive(Debug)]
-pub struct Renderer {
+pub struct Renderer<'a> {
     format: Format,
+    listed: Listed<'a>,
     separator: &'static [u8],
 }
 
-impl Renderer {
+impl<'a> Renderer<'a> {
     /// Begins a listing.
-    pub fn new(out: &mut Vec<u8>, format: Format) -> Self {
+    pub fn new(out: &mut Vec<u8>, format: Format, listed: Listed<'a>) -> Self {
         match format {
             Format::Plain => {}
             Format::Json => out.push(b'['),
+            Format::Xml | Format::TextXml => xml::open(out, listed),
         }
-        Self { format, separator: b"" }
+        Self { format, listed, separator: b"" }
     }
 
     /// Appends one entry.
@@ -120,6 +163,7 @@ impl Renderer {
                 self.separator = b", ";
                 json(out, entry);
             }
+            Format::Xml | Format::TextXml => xml::entry(out, entry),
         }
     }
 
@@ -128,6 +172,7 @@ impl Renderer {
         match self.format {
             Format::Plain => {}
             Format::Json => out.push(b']'),
+            Format::Xml | Format::TextXml => xml::close(out, self.listed),
         }
     }
 }

@@ -103,7 +103,7 @@ refusals! {
     NOT_ACCEPTABLE = Refusal::new(
         406,
         "NotAcceptable",
-        "Listings are available as text/plain and application/json.",
+        "Listings are available as text/plain, application/json, application/xml and text/xml.",
     );
     /// A query parameter is sent twice or is not UTF-8.
     INVALID_ARGUMENT = Refusal::new(

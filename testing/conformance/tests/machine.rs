@@ -29,6 +29,7 @@ use repono_store::meta::{MetaReader, MetaStore};
 use repono_store::model::identity::{IdentityChange as Change, PolicyAttachment, SecretHash, Standing};
 use repono_store::model::{
     BlobPlace, CommitObject, ListOrder, ListPage, MetadataChange, NewContent, ObjectMetadata, Precondition,
+    RollUp,
 };
 
 const ACCOUNTS: [&str; 2] = ["one", "two"];
@@ -93,10 +94,13 @@ fn page() -> impl Strategy<Value = ListPage> {
     let piece = || select(&PIECES[..]).prop_map(str::to_owned);
     let delimiter = select(&["/", "b", "a/"][..]).prop_map(str::to_owned);
     let order = select(&[ListOrder::Ascending, ListOrder::Descending][..]);
-    (piece(), option::of(delimiter), option::of(piece()), option::of(piece()), 0_usize..6, order).prop_map(
-        |(prefix, delimiter, marker, end_marker, limit, order)| ListPage {
+    let roll_up = select(&[RollUp::Show, RollUp::Leave][..]);
+    let how = (0_usize..6, order, roll_up);
+    (piece(), option::of(delimiter), option::of(piece()), option::of(piece()), how).prop_map(
+        |(prefix, delimiter, marker, end_marker, (limit, order, roll_up))| ListPage {
             prefix,
             delimiter,
+            roll_up,
             marker,
             end_marker,
             limit,

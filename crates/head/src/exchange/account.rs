@@ -5,7 +5,7 @@ use repono_core::request::Method;
 use repono_journal::Stamp;
 use repono_policy::{Action, Permit, Resource};
 use repono_store::model::{Account, ContainerItem};
-use repono_wire::listing::{self, Entry, ListQuery};
+use repono_wire::listing::{self, Entry, ListQuery, Listed};
 use repono_wire::refusals::NOT_FOUND;
 use repono_wire::reply::{self, AccountHeaders, ListingBody};
 use repono_wire::unserved::refuse_unserved_query;
@@ -35,7 +35,8 @@ pub(super) async fn handle(
     let kind = match &query {
         None => ListingBody::Head,
         Some(query) => {
-            listing::render(&mut body, query.format, items.iter().map(entry));
+            let listed = Listed::Account(permit.account().as_str());
+            listing::render(&mut body, query.format, listed, items.iter().map(entry));
             ListingBody::Listing { format: query.format, bytes: body.len() as u64 }
         }
     };

@@ -4,8 +4,8 @@ use repono_core::name::{AccountName, ContainerName};
 use repono_core::request::Method;
 use repono_journal::Stamp;
 use repono_policy::{Action, Permit, Resource};
-use repono_store::model::{Container, ContainerDeletion, Creation, ListItem, ListOrder, ListPage};
-use repono_wire::listing::{self, Entry, ListQuery};
+use repono_store::model::{Container, ContainerDeletion, Creation, ListItem, ListOrder, ListPage, RollUp};
+use repono_wire::listing::{self, Entry, ListQuery, Listed, Order};
 use repono_wire::metadata::{Changes, Owner};
 use repono_wire::refusals::{CONTAINER_NOT_EMPTY, METHOD_NOT_ALLOWED, NO_SUCH_CONTAINER};
 use repono_wire::reply::{self, ContainerHeaders, ListingBody};
@@ -60,7 +60,12 @@ async fn get(exchange: &mut Exchange<'_>, permit: &Permit, query: Option<&ListQu
     let kind = match query {
         None => ListingBody::Head,
         Some(query) => {
-            listing::render(&mut body, query.format, items.iter().map(entry));
+            listing::render(
+                &mut body,
+                query.format,
+                Listed::Container(name.as_str()),
+                items.iter().map(entry),
+            );
             ListingBody::Listing { format: query.format, bytes: body.len() as u64 }
         }
     };
@@ -98,10 +103,17 @@ pub(super) fn page(query: &ListQuery) -> ListPage {
     ListPage {
         prefix: query.prefix.clone(),
         delimiter: query.delimiter.clone(),
+        roll_up: match query.roll_up {
+            listing::RollUp::Show => RollUp::Show,
+            listing::RollUp::Leave => RollUp::Leave,
+        },
         marker: query.marker.clone(),
         end_marker: query.end_marker.clone(),
         limit: usize::try_from(query.limit).unwrap_or(ListPage::LIMIT_MAX),
-        order: ListOrder::Ascending,
+        order: match query.order {
+            Order::Ascending => ListOrder::Ascending,
+            Order::Descending => ListOrder::Descending,
+        },
     }
 }
 

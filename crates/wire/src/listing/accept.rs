@@ -9,8 +9,12 @@ use crate::listing::Format;
 use crate::refusals::NOT_ACCEPTABLE;
 
 /// In the order of preference between equals.
-const OFFERS: [(Format, &str, &str); 2] =
-    [(Format::Plain, "text", "plain"), (Format::Json, "application", "json")];
+const OFFERS: [(Format, &str, &str); 4] = [
+    (Format::Plain, "text", "plain"),
+    (Format::Json, "application", "json"),
+    (Format::Xml, "application", "xml"),
+    (Format::TextXml, "text", "xml"),
+];
 
 impl Format {
     /// The format that `Accept` prefers; plain without the header.

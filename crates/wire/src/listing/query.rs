@@ -4,9 +4,9 @@ use repono_core::refusal::Refusal;
 use repono_core::request::RequestHead;
 
 use crate::content_type::is_true;
-use crate::listing::{ENTRIES_MAX, Format};
+use crate::listing::{ENTRIES_MAX, Format, Order, RollUp};
 use crate::percent;
-use crate::refusals::{INVALID_ARGUMENT, INVALID_URI, LIMIT_TOO_HIGH, NOT_ACCEPTABLE, NOT_IMPLEMENTED};
+use crate::refusals::{INVALID_ARGUMENT, INVALID_URI, LIMIT_TOO_HIGH};
 
 /// Which part of a listing is asked for.
 ///
@@ -18,12 +18,16 @@ pub struct ListQuery {
     pub prefix: String,
     /// Roll up what follows the next delimiter after the prefix.
     pub delimiter: Option<String>,
-    /// Only names after this one.
+    /// What becomes of names that have the delimiter.
+    pub roll_up: RollUp,
+    /// Only names after this one, in the order of the listing.
     pub marker: Option<String>,
-    /// Only names before this one.
+    /// Only names before this one, in the order of the listing.
     pub end_marker: Option<String>,
     /// At most this many entries, 0 to [`ENTRIES_MAX`].
     pub limit: u32,
+    /// In which order.
+    pub order: Order,
     /// How to write them.
     pub format: Format,
 }
@@ -44,12 +48,13 @@ impl ListQuery {
 
     /// Reads a raw query, without its `?`.
     ///
-    /// `path=p` is Swift's old way of writing `prefix=p/` with `delimiter=/`, and
-    /// wins over both. A `limit` that is no number is ignored, an unknown `format`
-    /// is plain, unknown parameters are ignored.
+    /// `path=p` is Swift's old way of asking for what lies directly in a directory:
+    /// `prefix=p/` with `delimiter=/`, without the directories below it; it wins
+    /// over both. A `limit` that is no number is ignored, an unknown `format` is
+    /// plain, unknown parameters are ignored.
     ///
     /// *Errors*: 400 for a parameter sent twice, not UTF-8 or with NUL, 412 for a
-    /// limit above [`ENTRIES_MAX`], 406 for `format=xml`, 501 for `reverse`.
+    /// limit above [`ENTRIES_MAX`].
     pub fn from_query(raw: Option<&[u8]>, default: Format) -> Result<Self, Refusal> {
         Parameters::read(raw.unwrap_or_default())?.query(default)
     }
@@ -99,21 +104,21 @@ impl Parameters {
     }
 
     fn query(self, default: Format) -> Result<ListQuery, Refusal> {
-        if self.reverse.is_some_and(|value| is_true(value.as_bytes())) {
-            return Err(NOT_IMPLEMENTED);
-        }
-        let (prefix, delimiter) = match self.path {
-            Some(path) => (directory(&path), Some("/".to_owned())),
-            None => (self.prefix.unwrap_or_default(), self.delimiter),
+        let reverse = self.reverse.is_some_and(|value| is_true(value.as_bytes()));
+        let (prefix, delimiter, roll_up) = match self.path {
+            Some(path) => (directory(&path), Some("/".to_owned()), RollUp::Leave),
+            None => (self.prefix.unwrap_or_default(), self.delimiter, RollUp::Show),
         };
         let present = |text: Option<String>| text.filter(|text| !text.is_empty());
         Ok(ListQuery {
             prefix,
             delimiter: present(delimiter),
+            roll_up,
             marker: present(self.marker),
             end_marker: present(self.end_marker),
             limit: limit(self.limit.as_deref())?,
-            format: format(self.format.as_deref(), default)?,
+            order: if reverse { Order::Descending } else { Order::Ascending },
+            format: format(self.format.as_deref(), default),
         })
     }
 }
@@ -142,11 +147,11 @@ fn limit(text: Option<&str>) -> Result<u32, Refusal> {
     digits.parse().ok().filter(|limit| *limit <= ENTRIES_MAX).ok_or(LIMIT_TOO_HIGH)
 }
 
-fn format(text: Option<&str>, default: Format) -> Result<Format, Refusal> {
+fn format(text: Option<&str>, default: Format) -> Format {
     match text.map(str::to_ascii_lowercase).as_deref() {
-        None => Ok(default),
-        Some("json") => Ok(Format::Json),
-        Some("xml") => Err(NOT_ACCEPTABLE),
-        Some(_plain_or_unknown) => Ok(Format::Plain),
+        None => default,
+        Some("json") => Format::Json,
+        Some("xml") => Format::Xml,
+        Some(_plain_or_unknown) => Format::Plain,
     }
 }

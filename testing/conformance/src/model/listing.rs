@@ -1,6 +1,6 @@
 //! A page of a listing, by looking at every name.
 
-use repono_store::model::{ListOrder, ListPage};
+use repono_store::model::{ListOrder, ListPage, RollUp};
 
 /// Cuts a page out of all names, which come in ascending order.
 pub(super) fn page<T>(mut named: Vec<(String, T)>, page: &ListPage, prefix: fn(String) -> T) -> Vec<T> {
@@ -23,7 +23,8 @@ pub(super) fn page<T>(mut named: Vec<(String, T)>, page: &ListPage, prefix: fn(S
     for (name, item) in named {
         let wanted = name.starts_with(&page.prefix)
             && marker.is_none_or(|marker| behind(&name, marker))
-            && end.is_none_or(|end| before(&name, end));
+            && end.is_none_or(|end| before(&name, end))
+            && !(page.roll_up == RollUp::Leave && name == page.prefix);
         if !wanted {
             continue;
         }
@@ -32,6 +33,11 @@ pub(super) fn page<T>(mut named: Vec<(String, T)>, page: &ListPage, prefix: fn(S
             .and_then(|delimiter| Some((rest.find(delimiter)?, delimiter)))
             .map(|(at, delimiter)| name[..page.prefix.len() + at + delimiter.len()].to_owned());
         match common {
+            Some(common) if page.roll_up == RollUp::Leave => {
+                if common == name {
+                    items.push(item);
+                }
+            }
             Some(common) if last.as_ref() == Some(&common) || marker == Some(&*common) => {}
             Some(common) => {
                 last = Some(common.clone());

@@ -1,6 +1,6 @@
 //! Pages of listings.
 
-use repono_store::model::{ContainerItem, ListItem, ListOrder, ListPage};
+use repono_store::model::{ContainerItem, ListItem, ListOrder, ListPage, RollUp};
 
 use crate::fixture::{Fixture, account, container, request};
 
@@ -28,6 +28,7 @@ pub(super) async fn run(make: &impl Fn() -> Fixture) {
     common_prefixes(&f).await;
     pages_join_without_loss_or_repeat(&f).await;
     backwards(&f).await;
+    what_lies_directly_below(&f).await;
     containers(&f).await;
 }
 
@@ -123,6 +124,20 @@ async fn backwards(f: &Fixture) {
         ..all()
     };
     assert_eq!(names(f, &page).await, ["photos/x", "photos/2015/1"]);
+}
+
+async fn what_lies_directly_below(f: &Fixture) {
+    let directory = |prefix: &str| ListPage { roll_up: RollUp::Leave, ..below(prefix) };
+    for (prefix, inside) in [("photos/", &["photos/x"][..]), ("", &["a", "photo", "photos/", "photos0", "z"])]
+    {
+        assert_eq!(names(f, &directory(prefix)).await, inside);
+        let page = ListPage { order: ListOrder::Descending, ..directory(prefix) };
+        let mut backwards = names(f, &page).await;
+        backwards.reverse();
+        assert_eq!(backwards, inside);
+    }
+    // The name that is left out takes no place of the page.
+    assert_eq!(names(f, &ListPage { limit: 1, ..directory("photos/") }).await, ["photos/x"]);
 }
 
 async fn containers(f: &Fixture) {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows;
 use crate::error::StoreError;
-use crate::model::{ContainerItem, ListItem, ListOrder, ListPage};
+use crate::model::{ContainerItem, ListItem, ListOrder, ListPage, RollUp};
 
 /// Greater than every name: no byte of UTF-8 is 0xFF.
 const BEHIND_ALL: &[u8] = &[0xFF];
@@ -98,7 +98,10 @@ impl Remaining {
     fn of(page: &ListPage) -> Self {
         let prefix = page.prefix.as_bytes();
         let mut remaining = Self {
-            low: prefix.to_vec(),
+            low: match page.roll_up {
+                RollUp::Show => prefix.to_vec(),
+                RollUp::Leave => [prefix, &[0]].concat(),
+            },
             high: if prefix.is_empty() { BEHIND_ALL.to_vec() } else { behind_prefix(prefix) },
         };
         let [marker, end] = [&page.marker, &page.end_marker]
@@ -119,10 +122,12 @@ impl Remaining {
 
     /// Leaves out everything that begins with a common prefix, and what was
     /// looked at before it.
-    fn skip(&mut self, prefix: &str, order: ListOrder) {
-        match order {
-            ListOrder::Ascending => self.low = behind_prefix(prefix.as_bytes()),
-            ListOrder::Descending => self.high = prefix.as_bytes().to_vec(),
+    fn skip(&mut self, prefix: &str, page: &ListPage) {
+        match (page.order, page.roll_up) {
+            (ListOrder::Ascending, _) => self.low = behind_prefix(prefix.as_bytes()),
+            (ListOrder::Descending, RollUp::Show) => self.high = prefix.as_bytes().to_vec(),
+            // The name that is the prefix itself is still to come.
+            (ListOrder::Descending, RollUp::Leave) => self.high = [prefix.as_bytes(), &[0]].concat(),
         }
     }
 }
@@ -155,7 +160,8 @@ fn scan<T>(
         let mut found = select.query(params![scope, remaining.low, remaining.high, left])?;
         let mut common = None;
         while let Some(row) = found.next()? {
-            common = common_prefix(rows::name(row, 0)?, page);
+            let name = rows::name(row, 0)?;
+            common = common_prefix(name, page);
             if common.is_some() {
                 break;
             }
@@ -163,9 +169,9 @@ fn scan<T>(
         }
         drop(found);
         let Some(common) = common else { break };
-        remaining.skip(&common, page.order);
+        remaining.skip(&common, page);
         // Swift leaves out the prefix at which the page before ended.
-        if page.marker.as_deref() != Some(&*common) {
+        if page.roll_up == RollUp::Show && page.marker.as_deref() != Some(&*common) {
             items.push((listed.prefix)(common));
         }
     }
@@ -177,5 +183,8 @@ fn common_prefix(name: &str, page: &ListPage) -> Option<String> {
     let delimiter = page.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty())?;
     let rest = name.strip_prefix(&*page.prefix)?;
     let at = rest.find(delimiter)?;
+    if page.roll_up == RollUp::Leave && rest.len() == at + delimiter.len() {
+        return None;
+    }
     name.get(..page.prefix.len() + at + delimiter.len()).map(str::to_owned)
 }
