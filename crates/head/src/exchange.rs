@@ -1,5 +1,6 @@
 //! One request and its reply.
 
+mod access;
 mod account;
 mod bulk;
 mod container;

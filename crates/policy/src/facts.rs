@@ -17,6 +17,11 @@ const ARN_BYTES_MAX: usize = "arn:aws:iam:::user/".len() + AccountName::BYTES_MA
 /// Decimal digits of a `u32`.
 const USER_ID_BYTES_MAX: usize = 10;
 
+/// A host name at its longest (RFC 1035 section 2.3.4), and some for an address.
+const HOST_BYTES_MAX: usize = 255;
+/// What Swift calls the host of a request without a referrer.
+const NO_HOST: &[u8] = b"unknown";
+
 /// One request, with its derived texts on the stack: made per decision, without
 /// allocation.
 pub(crate) struct Facts<'r> {
@@ -24,6 +29,7 @@ pub(crate) struct Facts<'r> {
     subject: Text<SUBJECT_BYTES_MAX>,
     user_id: OnceCell<Option<Text<USER_ID_BYTES_MAX>>>,
     principal_arn: OnceCell<Option<Text<ARN_BYTES_MAX>>>,
+    referer_host: OnceCell<Option<Text<HOST_BYTES_MAX>>>,
 }
 
 /// The value of one condition key.
@@ -48,7 +54,13 @@ impl<'r> Facts<'r> {
                 .and_then(|()| subject.write_str(key.as_str())),
         };
         written.ok()?;
-        Some(Self { request, subject, user_id: OnceCell::new(), principal_arn: OnceCell::new() })
+        Some(Self {
+            request,
+            subject,
+            user_id: OnceCell::new(),
+            principal_arn: OnceCell::new(),
+            referer_host: OnceCell::new(),
+        })
     }
 
     /// What resource patterns are held against: `container/key`, `container`, or
@@ -74,6 +86,7 @@ impl<'r> Facts<'r> {
             Key::SecureTransport => Some(Fact::Flag(context.transport == Transport::Tls)),
             Key::UserAgent => context.user_agent.map(Fact::Text),
             Key::Referer => context.referer.map(Fact::Text),
+            Key::RefererHost => Some(Fact::Text(self.referer_host())),
             Key::UserName => self.resolve(Variable::UserName).map(Fact::Text),
             Key::UserId => self.resolve(Variable::UserId).map(Fact::Text),
             Key::Account => self.resolve(Variable::Account).map(Fact::Text),
@@ -93,6 +106,16 @@ impl<'r> Facts<'r> {
         arn.as_ref().map(Text::as_bytes)
     }
 
+    fn referer_host(&self) -> &[u8] {
+        let host = self.referer_host.get_or_init(|| {
+            let host = str::from_utf8(host_of(self.request.context.referer?)?).ok()?;
+            let mut text = Text::default();
+            host.chars().try_for_each(|c| text.write_char(c.to_ascii_lowercase())).ok()?;
+            Some(text)
+        });
+        host.as_ref().map_or(NO_HOST, Text::as_bytes)
+    }
+
     fn user_id(&self) -> Option<&[u8]> {
         let id = self.user_id.get_or_init(|| Text::written(format_args!("{}", self.user()?.id)));
         id.as_ref().map(Text::as_bytes)
@@ -108,6 +131,23 @@ impl Resolve for Facts<'_> {
             Variable::Application => self.user().map(|u| u.application.as_str().as_bytes()),
         }
     }
+}
+
+/// The host of an absolute URL (RFC 3986 section 3.2); `None` where there is none.
+fn host_of(url: &[u8]) -> Option<&[u8]> {
+    let at = url.windows(2).position(|pair| pair == b"//")?;
+    let scheme = url.get(..at)?;
+    let named = scheme.strip_suffix(b":").unwrap_or(scheme);
+    if !named.iter().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(b)) {
+        return None;
+    }
+    let authority = url.get(at + 2..)?.split(|b| b"/?#\\".contains(b)).next()?;
+    let host = authority.rsplit(|b| *b == b'@').next()?;
+    let host = match host.strip_prefix(b"[") {
+        Some(address) => address.split(|b| *b == b']').next()?,
+        None => host.split(|b| *b == b':').next()?,
+    };
+    (!host.is_empty()).then_some(host)
 }
 
 /// A text of at most `MAX` bytes, in place.
@@ -148,7 +188,29 @@ impl<const MAX: usize> fmt::Write for Text<MAX> {
 mod tests {
     use std::fmt::Write as _;
 
-    use super::Text;
+    use super::{Text, host_of};
+
+    #[test]
+    fn the_host_is_that_of_the_authority() {
+        let table: [(&str, Option<&str>); 13] = [
+            ("http://example.com/a", Some("example.com")),
+            ("https://www.Example.com:8443/a?b", Some("www.Example.com")),
+            ("http://good.com@evil.com/", Some("evil.com")),
+            ("http://evil.com/http://good.com/", Some("evil.com")),
+            ("http://evil.com?//good.com", Some("evil.com")),
+            ("http://evil.com#@good.com", Some("evil.com")),
+            ("http://evil.com\\@good.com", Some("evil.com")),
+            ("http://[2001:db8::1]:80/", Some("2001:db8::1")),
+            ("//example.com", Some("example.com")),
+            ("example.com/a", None),
+            ("evil.com/x//good.com", None),
+            ("http:///path", None),
+            ("", None),
+        ];
+        for (url, host) in table {
+            assert_eq!(host_of(url.as_bytes()), host.map(str::as_bytes), "{url}");
+        }
+    }
 
     #[test]
     fn a_text_is_whole_or_an_error() {

@@ -12,6 +12,7 @@
 //! | [`request`] | what is asked: [`Actor`], [`Action`], [`Resource`], [`Context`] |
 //! | [`document`] | one policy document, parsed strictly and compiled |
 //! | [`error`] | why a document was refused, in words for its author |
+//! | [`acl`] | Swift's access lists, as policies |
 //! | [`set`] | all policies, indexed by what they are attached to |
 //! | [`decision`] | the answer: [`Permit`] or [`Refused`] |
 //!
@@ -40,6 +41,7 @@
 //! - A policy variable without a value never helps: an `Allow` that would have to
 //!   know it does not match, a `Deny` that excepts it does.
 
+pub mod acl;
 pub mod action;
 mod condition;
 pub mod decision;
@@ -53,6 +55,7 @@ mod pattern;
 pub mod request;
 pub mod set;
 
+pub use acl::{AccountAcl, AclError, ContainerAcl, Right};
 pub use action::{Action, Scope};
 pub use decision::{Permit, Reason, Refused};
 pub use document::{Document, DocumentKind};

@@ -11,9 +11,34 @@ use std::str::FromStr;
 
 use repono_core::name::{AccountName, ContainerName, ObjectKey};
 use repono_policy::{
-    Action, Actor, Attachment, Context, Document, PolicySet, Reason, Request, Resource, Scope, Transport,
-    UserIdentity,
+    AccountAcl, Action, Actor, Attachment, ContainerAcl, Context, Document, PolicySet, Reason, Request,
+    Resource, Right, Scope, Transport, UserIdentity,
 };
+
+/// The access lists of Swift: container, right, list.
+const LISTS: [(&str, Right, &str); 4] = [
+    ("open", Right::Read, ".r:*,.r:-.thief.com"),
+    ("listed", Right::Read, ".r:.friend.com,.rlistings"),
+    ("lent", Right::Read, "partner,demo:carol"),
+    ("lent", Right::Write, "other:carol"),
+];
+
+/// The access lists as policies. The account `tenant` has a list of its own.
+fn lists() -> Vec<(AccountName, Attachment, Document)> {
+    let compiled = |place: Attachment, policy: Option<String>| {
+        let document = Document::parse(&policy.expect("it grants"), place.kind()).expect("a policy");
+        (text(if matches!(place, Attachment::Account(_)) { "tenant" } else { "demo" }), place, document)
+    };
+    let account =
+        AccountAcl::parse(r#"{"admin":["partner:pat"],"read-write":["other"],"read-only":["demo:carol"]}"#)
+            .expect("a list");
+    let mut all = vec![compiled(Attachment::Account(text("tenant")), account.policy().expect("short"))];
+    for (container, right, list) in LISTS {
+        let policy = ContainerAcl::parse(list, right).expect("a list").policy().expect("short");
+        all.push(compiled(Attachment::Container(text("demo"), text(container)), policy));
+    }
+    all
+}
 
 /// The policies: keeper, place, statements.
 fn world() -> Vec<(&'static str, Attachment, &'static str)> {
@@ -106,6 +131,8 @@ fn actors() -> Vec<(&'static str, Option<UserIdentity>)> {
         ("carol of demo (same name)", Some(user(13, "demo", "carol"))),
         ("partner (root granted)", Some(user(11, "partner", "pat"))),
         ("partner held back at home", Some(user(12, "partner", "paul"))),
+        ("anonymous from a friend", None),
+        ("anonymous from a thief", None),
     ]
 }
 
@@ -122,7 +149,7 @@ fn user(id: u32, account: &str, name: &str) -> UserIdentity {
 }
 
 /// Paths, as `account/container/key`, with the prefix of a listing.
-const PATHS: [(&str, Option<&str>); 17] = [
+const PATHS: [(&str, Option<&str>); 26] = [
     ("demo", None),
     ("other", None),
     ("demo/files", None),
@@ -140,6 +167,15 @@ const PATHS: [(&str, Option<&str>); 17] = [
     ("demo/vault/for-carol/x", None),
     ("demo/vault/secret", None),
     ("other/files/a.txt", None),
+    ("tenant", None),
+    ("tenant/files", None),
+    ("tenant/files/a.txt", None),
+    ("demo/open", None),
+    ("demo/listed", None),
+    ("demo/lent", None),
+    ("demo/open/a.txt", None),
+    ("demo/listed/a.txt", None),
+    ("demo/lent/a.txt", None),
 ];
 
 const LEGEND: &str = "\
@@ -174,11 +210,12 @@ fn matrix() {
 }
 
 fn table() -> String {
-    let policies = PolicySet::build(world().into_iter().map(|(keeper, place, statements)| {
+    let written = world().into_iter().map(|(keeper, place, statements)| {
         let json = format!(r#"{{"Version":"2012-10-17","Statement":[{statements}]}}"#);
         let document = Document::parse(&json, place.kind()).unwrap_or_else(|error| panic!("{error}\n{json}"));
         (text(keeper), place, document)
-    }));
+    });
+    let policies = PolicySet::build(written.chain(lists()));
     assert!(policies.misplaced().is_empty());
     let mut out = LEGEND.to_owned();
     for (scope, title) in COLUMNS {
@@ -190,13 +227,22 @@ fn table() -> String {
             line(&mut out, format_args!("\n{:<32}{}", format!("{path}{listing}"), heads.collect::<String>()));
             for (title, actor) in actors() {
                 let actor = actor.as_ref().map_or(Actor::Anyone, Actor::User);
-                let marks =
-                    actions.iter().map(|a| format!("{:<20}", mark(&policies, actor, *a, path, *prefix)));
+                let marks = actions
+                    .iter()
+                    .map(|a| format!("{:<20}", mark(&policies, actor, *a, path, (*prefix, referer(title)))));
                 line(&mut out, format_args!("  {title:<30}{}", marks.collect::<String>()));
             }
         }
     }
     out
+}
+
+fn referer(actor: &str) -> Option<&'static [u8]> {
+    match actor {
+        "anonymous from a friend" => Some(b"https://www.Friend.com:8443/page"),
+        "anonymous from a thief" => Some(b"http://www.friend.com@www.thief.com/.friend.com"),
+        _others => None,
+    }
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
@@ -221,7 +267,7 @@ fn mark(
     actor: Actor<'_>,
     action: Action,
     path: &str,
-    prefix: Option<&str>,
+    (prefix, referer): (Option<&str>, Option<&'static [u8]>),
 ) -> &'static str {
     let mut parts = path.splitn(3, '/');
     let account: AccountName = text(parts.next().expect("an account"));
@@ -240,7 +286,7 @@ fn mark(
         delimiter: None,
         max_keys: None,
         user_agent: None,
-        referer: None,
+        referer,
     };
     match policies.authorize(&Request { actor, action, resource, context }) {
         Ok(permit) => {

@@ -17,6 +17,7 @@ pub fn document() -> Vec<u8> {
             "max_deletes_per_request": bulk::DELETES_MAX,
             "max_failed_deletes": bulk::FAILURES_MAX,
         },
+        "container_quotas": {},
         "repono": { "version": env!("CARGO_PKG_VERSION") },
         "swift": {
             "account_listing_limit": listing::ENTRIES_MAX,
@@ -49,6 +50,6 @@ mod tests {
         assert_eq!(info["swift"]["max_object_name_length"], 1024);
         assert_eq!(info["swift"]["max_meta_overall_size"], 4096);
         let sections: Vec<_> = info.as_object().expect("object").keys().collect();
-        assert_eq!(sections, ["bulk_delete", "repono", "swift"]);
+        assert_eq!(sections, ["bulk_delete", "container_quotas", "repono", "swift"]);
     }
 }

@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`native`] | what a request asks for, with every name decoded once |
+//! | [`access`] | the headers of access lists, and who is shown what |
 //! | [`conditions`] | `If-…` headers and whether a `Range` counts |
 //! | [`bulk`] | many names deleted by one request |
 //! | [`copy`] | the other side of a server-side copy |
@@ -11,6 +12,7 @@
 //! | [`metadata`] | user metadata and the headers that are kept with an object |
 //! | [`content_type`] | the media type of an upload |
 //! | [`put`] | uploads and metadata updates, checked before the body is read |
+//! | [`quota`] | quotas of a container |
 //! | [`unserved`] | requests for features that would otherwise be ignored silently |
 //! | [`listing`] | listing queries, and listings as text and JSON |
 //! | [`reply`] | the header fields of every reply |
@@ -20,6 +22,7 @@
 //! | [`info`] | the limits that `/info` announces |
 //! | [`percent`] | percent-encoding, decoded once and strictly |
 
+pub mod access;
 pub mod bulk;
 pub mod byteranges;
 pub mod conditions;
@@ -33,6 +36,7 @@ pub mod metadata;
 pub mod native;
 pub mod percent;
 pub mod put;
+pub mod quota;
 pub mod refusals;
 pub mod reply;
 mod scratch;

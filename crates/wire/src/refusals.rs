@@ -131,6 +131,16 @@ refusals! {
         "MetadataTooLarge",
         "Metadata names and values have at most 4096 bytes together.",
     );
+    /// An access list that is none.
+    INVALID_ACL = Refusal::new(
+        400,
+        "InvalidAcl",
+        "The access list is not of the documented form, or is too long.",
+    );
+    /// A quota that is no number.
+    INVALID_QUOTA = Refusal::new(400, "InvalidQuota", "A quota must be a whole number.");
+    /// An upload that the quota of the container does not admit.
+    QUOTA_EXCEEDED = Refusal::new(413, "QuotaExceeded", "The upload exceeds the quota.").closing();
     /// A header that is kept is sent twice, is not UTF-8 or has a control character.
     INVALID_HEADER = Refusal::new(
         400,

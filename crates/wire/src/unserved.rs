@@ -9,12 +9,9 @@ use crate::percent;
 use crate::refusals::NOT_IMPLEMENTED;
 
 /// Headers that change what a write means.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 8] = [
     "x-object-manifest",
     "x-symlink-target",
-    "x-container-read",
-    "x-container-write",
-    "x-account-access-control",
     "x-container-sync-to",
     "x-history-location",
     "x-versions-enabled",

@@ -4,13 +4,17 @@ use repono_core::name::{AccountName, ContainerName};
 use repono_core::request::Method;
 use repono_journal::Stamp;
 use repono_policy::{Action, Permit, Resource};
-use repono_store::model::{Container, ContainerDeletion, Creation, ListItem, ListOrder, ListPage, RollUp};
+use repono_store::model::{
+    Container, ContainerDeletion, Creation, ListItem, ListOrder, ListPage, MetadataChange, RollUp,
+};
 use repono_wire::listing::{self, Entry, ListQuery, Listed, Order};
 use repono_wire::metadata::{Changes, Owner};
+use repono_wire::quota;
 use repono_wire::refusals::{CONTAINER_NOT_EMPTY, METHOD_NOT_ALLOWED, NO_SUCH_CONTAINER};
 use repono_wire::reply::{self, ContainerHeaders, ListingBody};
 use repono_wire::unserved::{refuse_unserved, refuse_unserved_query};
 
+use super::access::{self, List};
 use super::{Exchange, Stop};
 use crate::caller::Caller;
 
@@ -36,9 +40,9 @@ pub(super) async fn handle(
     };
     let permit = exchange.authorize(caller, action, resource, query.as_ref())?;
     match method {
-        Method::Get | Method::Head => get(exchange, &permit, query.as_ref()).await,
-        Method::Put => put(exchange, &permit).await,
-        Method::Post => post(exchange, &permit).await,
+        Method::Get | Method::Head => get(exchange, caller, &permit, query.as_ref()).await,
+        Method::Put => put(exchange, caller, &permit).await,
+        Method::Post => post(exchange, caller, &permit).await,
         Method::Delete => delete(exchange, &permit).await,
         Method::Copy | Method::Options => Err(METHOD_NOT_ALLOWED.into()),
     }
@@ -49,13 +53,19 @@ fn names(permit: &Permit) -> Result<(&AccountName, &ContainerName), Stop> {
     Ok((permit.account(), container))
 }
 
-async fn get(exchange: &mut Exchange<'_>, permit: &Permit, query: Option<&ListQuery>) -> Result<(), Stop> {
+async fn get(
+    exchange: &mut Exchange<'_>,
+    caller: &Caller,
+    permit: &Permit,
+    query: Option<&ListQuery>,
+) -> Result<(), Stop> {
     refuse_unserved_query(exchange.head)?;
     let (account, name) = names(permit)?;
     let began = Stamp::mono_now();
     let found = look_up(exchange, account, name, query).await;
     exchange.store_took(began);
-    let (container, items) = found?;
+    let (mut container, items) = found?;
+    access::hide(exchange, caller, account, &mut container.metadata);
     let mut body = Vec::new();
     let kind = match query {
         None => ListingBody::Head,
@@ -126,35 +136,62 @@ fn entry(item: &ListItem) -> Entry<'_> {
     }
 }
 
-async fn put(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<(), Stop> {
+async fn put(exchange: &mut Exchange<'_>, caller: &Caller, permit: &Permit) -> Result<(), Stop> {
     refuse_unserved(exchange.head)?;
     let (account, name) = names(permit)?;
     let changes = Changes::from_head(exchange.head, Owner::Container)?;
+    quota::check_values(changes.items())?;
+    let lists = access::on_container(exchange.head)?;
+    access::require_owner(exchange, caller, account, &lists)?;
+    let current = exchange.shard.reader().await.container(account.as_str(), name.as_str()).await?;
+    changes.apply(current.as_ref().map_or(&[], |current| &current.metadata))?;
     let metadata = changes.apply(&[])?;
     let began = Stamp::mono_now();
-    let created = exchange.shard.common.store.meta().create_container(account, name, metadata).await;
-    exchange.store_took(began);
-    let status = match created? {
+    let created = exchange.shard.common.store.meta().create_container(account, name, metadata).await?;
+    let status = match created {
         Creation::Created => 201,
         Creation::Existed => 202,
     };
+    let removes = changes.items().iter().any(|(_, value)| value.is_none());
+    if !lists.is_empty() || (removes && created == Creation::Existed) {
+        store(exchange, caller, (account, name), changes.items().to_vec(), lists).await?;
+    }
+    exchange.store_took(began);
     exchange.send_fields(status, |sink, common| reply::empty(sink, common, status)).await
 }
 
-async fn post(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<(), Stop> {
+async fn post(exchange: &mut Exchange<'_>, caller: &Caller, permit: &Permit) -> Result<(), Stop> {
     refuse_unserved(exchange.head)?;
     let (account, name) = names(permit)?;
     let changes = Changes::from_head(exchange.head, Owner::Container)?;
+    quota::check_values(changes.items())?;
+    let lists = access::on_container(exchange.head)?;
+    access::require_owner(exchange, caller, account, &lists)?;
     let began = Stamp::mono_now();
     let current = exchange.shard.reader().await.container(account.as_str(), name.as_str()).await;
     let current = current?.ok_or(NO_SUCH_CONTAINER)?;
     // The limits hold for the result, so they are checked against what is there.
     changes.apply(&current.metadata)?;
     let merged = changes.items().to_vec();
-    let changed = exchange.shard.common.store.meta().change_container_metadata(account, name, merged).await;
+    let changed = store(exchange, caller, (account, name), merged, lists).await;
     exchange.store_took(began);
     changed?;
     exchange.send_fields(204, |sink, common| reply::empty(sink, common, 204)).await
+}
+
+/// Stores a change of a container.
+async fn store(
+    exchange: &Exchange<'_>,
+    caller: &Caller,
+    (account, name): (&AccountName, &ContainerName),
+    metadata: Vec<MetadataChange>,
+    lists: Vec<List>,
+) -> Result<(), Stop> {
+    if lists.is_empty() {
+        let meta = exchange.shard.common.store.meta();
+        return Ok(meta.change_container_metadata(account, name, metadata).await?);
+    }
+    access::store(exchange, caller, (account, Some(name)), metadata, lists).await
 }
 
 async fn delete(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<(), Stop> {

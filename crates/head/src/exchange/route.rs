@@ -10,7 +10,7 @@ use super::{Detail, Exchange, Stop};
 const ON_OBJECTS: &[Method] =
     &[Method::Get, Method::Head, Method::Put, Method::Post, Method::Delete, Method::Copy];
 const ON_CONTAINERS: &[Method] = &[Method::Get, Method::Head, Method::Put, Method::Post, Method::Delete];
-const ON_ACCOUNTS: &[Method] = &[Method::Get, Method::Head];
+const ON_ACCOUNTS: &[Method] = &[Method::Get, Method::Head, Method::Post];
 const ON_LISTS_OF_NAMES: &[Method] = &[Method::Post, Method::Delete];
 const ON_SERVICE: &[Method] = &[Method::Get, Method::Head];
 

@@ -11,6 +11,8 @@ pub(crate) enum Key {
     SecureTransport,
     UserAgent,
     Referer,
+    /// The host in the referrer, in lower case; `unknown` without one.
+    RefererHost,
     UserName,
     UserId,
     PrincipalArn,
@@ -36,13 +38,14 @@ pub(crate) enum Kind {
 }
 
 impl Key {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::SourceIp,
         Self::CurrentTime,
         Self::EpochTime,
         Self::SecureTransport,
         Self::UserAgent,
         Self::Referer,
+        Self::RefererHost,
         Self::UserName,
         Self::UserId,
         Self::PrincipalArn,
@@ -61,6 +64,7 @@ impl Key {
             Self::SecureTransport => "aws:SecureTransport",
             Self::UserAgent => "aws:UserAgent",
             Self::Referer => "aws:Referer",
+            Self::RefererHost => "repono:RefererHost",
             Self::UserName => "aws:username",
             Self::UserId => "aws:userid",
             Self::PrincipalArn => "aws:PrincipalArn",
@@ -88,6 +92,7 @@ impl Key {
             Self::MaxKeys => Kind::Number,
             Self::UserAgent
             | Self::Referer
+            | Self::RefererHost
             | Self::UserName
             | Self::UserId
             | Self::Account

@@ -8,7 +8,7 @@ use repono_core::name::{AccountName, ApplicationName, ContainerName, UserName};
 use repono_core::time::Timestamp;
 use zeroize::Zeroize;
 
-pub use self::change::{Audit, ChangeOutcome, IdentityChange};
+pub use self::change::{AccessChange, Audit, ChangeOutcome, IdentityChange};
 
 /// The stored form of a secret (`sha256$…` or an `argon2id$…` PHC string): only
 /// ever compared, wiped when dropped, never shown.

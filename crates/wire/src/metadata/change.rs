@@ -59,7 +59,10 @@ impl Changes {
         let merged: Vec<_> = kept.chain(set).collect();
         let mut size = Size::default();
         for (name, value) in &merged {
-            size.add(name.len().saturating_sub(self.owner.prefix().len()), value.len())?;
+            // What else is kept, such as an access list, has limits of its own.
+            if let Some(short) = name.strip_prefix(self.owner.prefix()) {
+                size.add(short.len(), value.len())?;
+            }
         }
         Ok(merged)
     }

@@ -22,6 +22,8 @@ pub struct ContainerHeaders<'a> {
 /// What the store knows of an account.
 #[derive(Clone, Copy, Debug)]
 pub struct AccountHeaders<'a> {
+    /// When it was created.
+    pub timestamp: Timestamp,
     /// Containers in it.
     pub container_count: u64,
     /// Objects in them.
@@ -82,6 +84,7 @@ pub fn account(
     account: &AccountHeaders<'_>,
     body: ListingBody,
 ) {
+    timestamp(sink, account.timestamp);
     trans_id(sink, common);
     listing(sink, body);
     date(sink, common);

@@ -171,7 +171,13 @@ fn containers_and_accounts() {
         "X-Container-Meta-Owner: me",
     ];
     assert_eq!(lines, expected);
-    let account = AccountHeaders { container_count: 1, object_count: 3, bytes_used: 7, metadata: &[] };
+    let account = AccountHeaders {
+        timestamp: headers.timestamp,
+        container_count: 1,
+        object_count: 3,
+        bytes_used: 7,
+        metadata: &[],
+    };
     let empty = ListingBody::Listing { format: Format::Plain, bytes: 0 };
     for body in [ListingBody::Head, empty] {
         let lines = written(|mut sink, common| super::account(&mut sink, common, &account, body));

@@ -5,11 +5,12 @@ use repono_core::name::{AccountName, ApplicationName, ContainerName, UserName};
 use repono_core::time::Timestamp;
 use repono_store::error::{StoreError, Subject};
 use repono_store::model::identity::{
-    AccountRow, ApplicationRow, Audit, ChangeOutcome, GroupRow, IdentityChange, IdentitySnapshot, KeyRow,
-    PolicyAttachment, PolicyRow, RevokedSalt, SecretHash, SecretSnapshot, Standing, StoredSecret, UserRow,
+    AccessChange, AccountRow, ApplicationRow, Audit, ChangeOutcome, GroupRow, IdentityChange,
+    IdentitySnapshot, KeyRow, PolicyAttachment, PolicyRow, RevokedSalt, SecretHash, SecretSnapshot, Standing,
+    StoredSecret, UserRow,
 };
 
-use super::{AccountState, State};
+use super::{AccountState, State, merge};
 
 type Secret<T> = (T, SecretHash);
 
@@ -211,6 +212,7 @@ impl State {
                 Some(self.put_policy(owner, name, attachment, json)?)
             }
             C::DeletePolicy { owner, name } => self.delete_policy(&owner, &name)?,
+            C::ChangeAccess(change) => self.change_access(change)?,
             C::PutKey(key) => {
                 self.identities.put_key(key);
                 None
@@ -371,6 +373,28 @@ impl State {
         let id = next(&mut all.numbers.policy);
         all.policies.push(PolicyRow { id, owner, name, attachment, json });
         Ok(id)
+    }
+
+    fn change_access(&mut self, change: AccessChange) -> Result<Option<u32>, StoreError> {
+        let AccessChange { account, container, metadata, policies } = change;
+        let attachment = match container {
+            Some(name) => {
+                let container = self.container(&account, &name).ok_or(StoreError::NoContainer)?;
+                merge(&mut container.metadata, metadata);
+                PolicyAttachment::Container(account.clone(), name)
+            }
+            None => {
+                merge(&mut self.account(&account)?.metadata, metadata);
+                PolicyAttachment::Account(account.clone())
+            }
+        };
+        for (name, json) in policies {
+            match json {
+                Some(json) => drop(self.put_policy(account.clone(), name, attachment.clone(), json)?),
+                None => drop(self.delete_policy(&account, &name)),
+            }
+        }
+        Ok(None)
     }
 
     fn delete_policy(&mut self, owner: &AccountName, name: &str) -> Result<Option<u32>, StoreError> {

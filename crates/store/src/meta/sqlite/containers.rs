@@ -52,7 +52,8 @@ impl Verb for Create {
     }
 }
 
-fn merge_container(
+/// Merges metadata into that of a container.
+pub(super) fn merge_container(
     connection: &Connection,
     container: i64,
     changes: &[MetadataChange],
@@ -98,17 +99,26 @@ impl Verb for ChangeAccountMetadata {
     type Answer = ();
 
     fn apply(&mut self, connection: &Connection, _: Timestamp) -> Result<(), StoreError> {
-        let account = account_id(connection, &self.account)?;
-        let json: String = connection
-            .prepare_cached("SELECT metadata FROM account WHERE id = ?1")?
-            .query_row([account], |row| row.get(0))?;
-        let mut metadata = rows::metadata(&json)?;
-        rows::merge(&mut metadata, &self.changes);
-        connection
-            .prepare_cached("UPDATE account SET metadata = ?2 WHERE id = ?1")?
-            .execute(params![account, rows::metadata_json(&metadata)?])?;
-        Ok(())
+        merge_account(connection, &self.account, &self.changes)
     }
+}
+
+/// Merges metadata into that of an account.
+pub(super) fn merge_account(
+    connection: &Connection,
+    account: &AccountName,
+    changes: &[MetadataChange],
+) -> Result<(), StoreError> {
+    let account = account_id(connection, account)?;
+    let json: String = connection
+        .prepare_cached("SELECT metadata FROM account WHERE id = ?1")?
+        .query_row([account], |row| row.get(0))?;
+    let mut metadata = rows::metadata(&json)?;
+    rows::merge(&mut metadata, changes);
+    connection
+        .prepare_cached("UPDATE account SET metadata = ?2 WHERE id = ?1")?
+        .execute(params![account, rows::metadata_json(&metadata)?])?;
+    Ok(())
 }
 
 /// Removes an empty container.

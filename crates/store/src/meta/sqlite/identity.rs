@@ -1,6 +1,7 @@
 //! Writes of identities: each is one transaction with a new epoch and a line of
 //! the audit.
 
+mod access;
 mod policies;
 mod principals;
 
@@ -101,6 +102,7 @@ fn apply(
             policies::put(tx, owner, name, attachment, json).map(Some)
         }
         C::DeletePolicy { owner, name } => policies::delete(tx, owner, name).map(without_number),
+        C::ChangeAccess(change) => access::change(tx, change).map(without_number),
         C::PutKey(key) => put_key(tx, key).map(without_number),
         C::PutKeys(keys) => keys.iter().try_for_each(|key| put_key(tx, key)).map(without_number),
         C::RevokeSalt { salt, until_s } => revoke_salt(tx, salt, *until_s, now).map(without_number),

@@ -1,7 +1,9 @@
 //! Changes of identities, and the audit of them.
 
-use repono_core::name::{AccountName, ApplicationName, UserName};
+use repono_core::name::{AccountName, ApplicationName, ContainerName, UserName};
 use repono_core::time::Timestamp;
+
+use crate::model::MetadataChange;
 
 use super::{KeyRow, PolicyAttachment, SecretHash, Standing};
 
@@ -132,6 +134,8 @@ pub enum IdentityChange {
         /// The name within that account.
         name: String,
     },
+    /// Metadata of an account or a container, and the policies that it means.
+    ChangeAccess(AccessChange),
     /// Adds a key, or changes its state.
     PutKey(KeyRow),
     /// Adds and changes several keys at once: a rotation.
@@ -159,6 +163,21 @@ pub enum IdentityChange {
         /// The instant, Unix seconds.
         at_s: u64,
     },
+}
+
+/// A change of who may use an account or a container, as Swift's access lists
+/// make it: what is shown and what is in force change in one transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessChange {
+    /// The account, which keeps the policies.
+    pub account: AccountName,
+    /// The container; `None` for the account itself.
+    pub container: Option<ContainerName>,
+    /// The metadata, merged into what is there.
+    pub metadata: Vec<MetadataChange>,
+    /// The policies attached to it, by name: the new document, already validated,
+    /// or `None`, which removes one that is there.
+    pub policies: Vec<(String, Option<String>)>,
 }
 
 /// One line of the audit: who did what, when, from where. Never a secret.
