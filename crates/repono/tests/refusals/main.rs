@@ -15,6 +15,7 @@
 //! | [`names`] | accounts, containers and keys that are none |
 //! | [`ranges`] | ranges that are ignored or cannot be satisfied |
 //! | [`bodies`] | lengths, checksums, conditions, features that are not served |
+//! | [`containers`] | accounts, containers, listings, metadata, access lists |
 //! | [`framing`] | request heads that two parties could read differently |
 //! | [`chunks`] | chunked bodies and their trailers |
 //! | [`doors`] | PROXY headers and connections without one |
@@ -25,6 +26,7 @@ mod attack;
 mod bodies;
 mod chunks;
 mod clocks;
+mod containers;
 mod doors;
 mod framing;
 mod full_disk;
