@@ -8,7 +8,7 @@ use repono_core::refusal::Refusal;
 use repono_core::request::RequestHead;
 use serde::Serialize;
 
-use crate::listing::Format;
+use crate::listing::{Format, xml};
 use crate::native::object_names;
 use crate::percent;
 use crate::refusals::NO_SUCH_CONTAINER;
@@ -166,7 +166,26 @@ impl Report {
                 }
                 text.into_bytes()
             }
+            Format::Xml | Format::TextXml => self.xml(status, body),
         }
+    }
+
+    fn xml(&self, status: &str, body: &str) -> Vec<u8> {
+        let mut out = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<delete>".to_vec();
+        xml::number(&mut out, "number_deleted", self.deleted as u64);
+        xml::number(&mut out, "number_not_found", self.not_found as u64);
+        xml::text(&mut out, "response_body", body);
+        xml::text(&mut out, "response_status", status);
+        xml::start(&mut out, "errors");
+        for (name, error) in &self.errors {
+            xml::start(&mut out, "object");
+            xml::text(&mut out, "name", name);
+            xml::text(&mut out, "status", error);
+            xml::end(&mut out, "object");
+        }
+        xml::end(&mut out, "errors");
+        xml::end(&mut out, "delete");
+        out
     }
 
     fn verdict(&self, end: End) -> (&'static str, &'static str) {
@@ -238,6 +257,10 @@ mod tests {
         let text = String::from_utf8(report.render(Format::Plain, End::Complete)).expect("text");
         let expected = "Number Deleted: 1\nNumber Not Found: 1\nResponse Body: \nResponse Status: 400 Bad Request\nErrors:\n/c, 409 Conflict\n";
         assert_eq!(text, expected);
+        let xml = String::from_utf8(report.render(Format::Xml, End::Complete)).expect("text");
+        let errors =
+            "<errors><object><name>/c</name><status>409 Conflict</status></object></errors></delete>";
+        assert!(xml.contains("<number_deleted>1</number_deleted>") && xml.ends_with(errors), "{xml}");
         let empty = String::from_utf8(Report::default().render(Format::Plain, End::Complete)).expect("text");
         assert!(empty.contains("Response Status: 400 Bad Request"), "{empty}");
     }

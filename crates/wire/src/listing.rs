@@ -7,7 +7,7 @@ mod accept;
 mod query;
 #[cfg(test)]
 mod tests;
-mod xml;
+pub(crate) mod xml;
 
 use repono_core::etag::ETag;
 use repono_core::time::Timestamp;

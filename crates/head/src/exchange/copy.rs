@@ -18,6 +18,7 @@ use repono_wire::copy::{self, ObjectName};
 use repono_wire::native::Target;
 use repono_wire::percent;
 use repono_wire::put::{BodyKindHint, PostRequest};
+use repono_wire::quota;
 use repono_wire::refusals::{
     COPY_WITH_BODY, NO_SUCH_CONTAINER, NO_SUCH_KEY, NOT_IMPLEMENTED, PRECONDITION_FAILED,
     RANGE_NOT_SATISFIABLE,
@@ -80,12 +81,10 @@ async fn copy(exchange: &mut Exchange<'_>, read: &Permit, write: &Permit) -> Res
     let range = wanted(exchange, &object)?;
     let known = {
         let mut reader = exchange.shard.reader().await;
-        reader.container(account.as_str(), container.as_str()).await?.is_some()
+        reader.container(account.as_str(), container.as_str()).await?.ok_or(NO_SUCH_CONTAINER)?
     };
-    if !known {
-        return Err(NO_SUCH_CONTAINER.into());
-    }
     let length = range.end - range.start;
+    quota::admit(&known.metadata, (known.object_count, known.bytes_used), length)?;
     let mut upload = exchange.shard.common.store.begin_upload(Some(length))?;
     transfer(body, range, &mut upload).await?;
     let committed = upload

@@ -31,7 +31,7 @@ pub(super) async fn put(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<
     exchange.carrier.send_continue().await?;
     receive(exchange, &mut upload).await?;
     // The length of a chunked body is known only now.
-    quota::admit(&known.metadata, there, exchange.body.bytes)?;
+    quota::admit(&known.metadata, there, exchange.carrier.received())?;
     let began = Stamp::mono_now();
     let committed = upload
         .finish(CommitRequest {

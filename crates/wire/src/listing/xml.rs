@@ -59,25 +59,29 @@ const fn root(listed: Listed<'_>) -> (&'static str, &str) {
     }
 }
 
-fn start(out: &mut Vec<u8>, tag: &str) {
+/// Appends a start tag.
+pub(crate) fn start(out: &mut Vec<u8>, tag: &str) {
     out.push(b'<');
     out.extend_from_slice(tag.as_bytes());
     out.push(b'>');
 }
 
-fn end(out: &mut Vec<u8>, tag: &str) {
+/// Appends an end tag.
+pub(crate) fn end(out: &mut Vec<u8>, tag: &str) {
     out.extend_from_slice(b"</");
     out.extend_from_slice(tag.as_bytes());
     out.push(b'>');
 }
 
-fn text(out: &mut Vec<u8>, tag: &str, content: &str) {
+/// Appends an element that holds text.
+pub(crate) fn text(out: &mut Vec<u8>, tag: &str, content: &str) {
     start(out, tag);
     escape(out, content);
     end(out, tag);
 }
 
-fn number(out: &mut Vec<u8>, tag: &str, content: u64) {
+/// Appends an element that holds a number.
+pub(crate) fn number(out: &mut Vec<u8>, tag: &str, content: u64) {
     start(out, tag);
     let written = write!(out, "{content}");
     debug_assert!(written.is_ok(), "memory takes every number");
