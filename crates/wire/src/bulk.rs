@@ -171,8 +171,7 @@ impl Report {
     }
 
     fn xml(&self, status: &str, body: &str) -> Vec<u8> {
-        let mut out = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_vec();
-        xml::start(&mut out, "delete");
+        let mut out = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<delete>".to_vec();
         xml::number(&mut out, "number_deleted", self.deleted as u64);
         xml::number(&mut out, "number_not_found", self.not_found as u64);
         xml::text(&mut out, "response_body", body);
@@ -259,7 +258,9 @@ mod tests {
         let expected = "Number Deleted: 1\nNumber Not Found: 1\nResponse Body: \nResponse Status: 400 Bad Request\nErrors:\n/c, 409 Conflict\n";
         assert_eq!(text, expected);
         let xml = String::from_utf8(report.render(Format::Xml, End::Complete)).expect("text");
-        assert!(xml.contains("<object><name>/c</name><status>409 Conflict</status></object>"), "{xml}");
+        let errors =
+            "<errors><object><name>/c</name><status>409 Conflict</status></object></errors></delete>";
+        assert!(xml.contains("<number_deleted>1</number_deleted>") && xml.ends_with(errors), "{xml}");
         let empty = String::from_utf8(Report::default().render(Format::Plain, End::Complete)).expect("text");
         assert!(empty.contains("Response Status: 400 Bad Request"), "{empty}");
     }

@@ -59,28 +59,28 @@ const fn root(listed: Listed<'_>) -> (&'static str, &str) {
     }
 }
 
-/// Appends the start of an element.
+/// Appends a start tag.
 pub(crate) fn start(out: &mut Vec<u8>, tag: &str) {
     out.push(b'<');
     out.extend_from_slice(tag.as_bytes());
     out.push(b'>');
 }
 
-/// Appends the end of an element.
+/// Appends an end tag.
 pub(crate) fn end(out: &mut Vec<u8>, tag: &str) {
     out.extend_from_slice(b"</");
     out.extend_from_slice(tag.as_bytes());
     out.push(b'>');
 }
 
-/// Appends an element with a text.
+/// Appends an element that holds text.
 pub(crate) fn text(out: &mut Vec<u8>, tag: &str, content: &str) {
     start(out, tag);
     escape(out, content);
     end(out, tag);
 }
 
-/// Appends an element with a number.
+/// Appends an element that holds a number.
 pub(crate) fn number(out: &mut Vec<u8>, tag: &str, content: u64) {
     start(out, tag);
     let written = write!(out, "{content}");
