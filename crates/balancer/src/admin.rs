@@ -6,6 +6,7 @@
 //! | `GET /v1/heads` | the list |
 //! | `POST /v1/heads/{name}/drain` | no new connections for this head |
 //! | `POST /v1/heads/{name}/ready` | the opposite |
+//! | `POST /v1/heads/{name}/weight/{n}` | another share of new connections, 0 to 256 |
 //! | `POST /v1/heads/{name}/only` | every new connection to this head |
 //! | `POST /v1/heads/only/off` | the opposite |
 //!
@@ -73,6 +74,7 @@ pub(crate) async fn serve(listener: UnixListener, heads: Arc<Heads>) -> io::Resu
         .route("/v1/heads/only/off", post(only_off))
         .route("/v1/heads/{name}/drain", post(drain))
         .route("/v1/heads/{name}/ready", post(ready))
+        .route("/v1/heads/{name}/weight/{weight}", post(weight))
         .route("/v1/heads/{name}/only", post(only))
         .with_state(heads);
     axum::serve(listener, routes.into_make_service_with_connect_info::<Operator>()).await
@@ -81,7 +83,7 @@ pub(crate) async fn serve(listener: UnixListener, heads: Arc<Heads>) -> io::Resu
 type Answer = Result<Json<Vec<HeadStatus>>, Refused>;
 
 async fn list(StateOf(heads): StateOf<Arc<Heads>>) -> Answer {
-    Ok(Json(heads.list()))
+    Ok(Json(heads.list(Stamp::now())))
 }
 
 async fn drain(
@@ -99,6 +101,16 @@ async fn ready(
     PathOf(name): PathOf<String>,
 ) -> Answer {
     heads.wish(&name, Wish::Serve, operator.author())?;
+    list(StateOf(heads)).await
+}
+
+async fn weight(
+    StateOf(heads): StateOf<Arc<Heads>>,
+    ConnectInfo(operator): ConnectInfo<Operator>,
+    PathOf((name, weight)): PathOf<(String, String)>,
+) -> Answer {
+    let weight = weight.parse().map_err(|_| WishRefused::Weight)?;
+    heads.weigh(&name, weight, operator.author())?;
     list(StateOf(heads)).await
 }
 
@@ -142,6 +154,9 @@ impl IntoResponse for Refused {
             }
             WishRefused::TakesNone => {
                 (StatusCode::CONFLICT, "HeadTakesNone", "make it ready first, or choose another head")
+            }
+            WishRefused::Weight => {
+                (StatusCode::BAD_REQUEST, "Weight", "0 sends it no new connection, 1 is the default")
             }
         };
         let body = json!({"error": {"code": code, "message": self.0.to_string(), "hint": hint}});

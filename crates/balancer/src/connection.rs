@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::choice::Tried;
+use crate::conduct::Sign;
 use crate::heads::{Heads, Lease};
 use crate::record;
 use crate::standing::Event;
@@ -70,18 +71,15 @@ impl Common {
             record.phase = Phase::Connect;
             return;
         };
-        let orders = match lease.head() {
-            Some(head) => {
-                record.head = Text::new(head.name());
-                Orders::from_channel(head.orders())
-            }
-            None => Orders::none(),
-        };
+        record.head = Text::new(lease.head().name());
+        let orders = Orders::from_channel(lease.head().orders());
         let before = Duration::from_nanos(Stamp::mono_now().saturating_sub(record.opened.mono_ns));
-        let mut watch = Watch::new();
+        let mut watch = Watch::new(Some(&lease));
         let outcome = relay_under(client, server, &mut watch, self.clocks, orders).await;
-        drop(lease);
         record::fill(record, &outcome, &watch, before);
+        if let Some(sign) = record::last_sign(&outcome) {
+            lease.sign(sign, record.ended);
+        }
     }
 
     /// Tries each head once. Nothing of the client's has been sent to any of them, so
@@ -89,23 +87,23 @@ impl Common {
     async fn reach_a_head(&self, header: &Header) -> Option<(Lease, TcpStream)> {
         let mut tried = Tried::default();
         loop {
-            let lease = self.draw(|random| self.heads.lease(tried, random))?;
-            let position = lease.position();
+            let lease = self.draw(|random| self.heads.lease(tried, Stamp::now(), random))?;
             match self.introduce(&lease, header).await {
                 Ok(server) => return Some((lease, server)),
                 Err(error) => {
-                    let head = lease.head().map(crate::heads::Head::name);
+                    let head = lease.head().name();
                     tracing::debug!(id = %header.id, head, %error, "the head did not take a connection");
-                    self.heads.observe(position, Event::Refused, Stamp::now());
-                    tried = tried.with(position);
+                    let now = Stamp::now();
+                    self.heads.observe(lease.slot(), Event::Refused, now);
+                    lease.sign(Sign::Refused, now);
+                    tried = tried.with(lease.slot());
                 }
             }
         }
     }
 
     async fn introduce(&self, lease: &Lease, header: &Header) -> io::Result<TcpStream> {
-        let head = lease.head().ok_or(io::ErrorKind::NotFound)?;
-        let mut server = socket::connect(head.address(), &SocketOptions::SERVER, CONNECT_MAX).await?;
+        let mut server = socket::connect(lease.head().address(), &SocketOptions::SERVER, CONNECT_MAX).await?;
         let bytes = proxy_v2::encode(header, &self.proxy_key);
         timeout(CONNECT_MAX, server.write_all(&bytes)).await??;
         Ok(server)

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`config`] | the configuration, every key with unit, default and reason |
 //! | [`standing`] | what is known of a head, as one state machine |
+//! | [`conduct`] | what connections say of a head: ejection of one that fails its clients |
 //! | [`choice`] | which head takes the next connection |
 //! | [`heads`] | the table of heads: leases, orders to connections, the operator's wishes |
 //! | [`probe`] | the active check of a head: TCP, TLS, HTTP |
@@ -18,6 +19,7 @@
 mod admin;
 mod checks;
 pub mod choice;
+pub mod conduct;
 pub mod config;
 mod connection;
 mod descriptors;

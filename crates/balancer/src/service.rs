@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
-use crate::checks::{CHECK_MAX, check_forever};
+use crate::checks::{CHECK_MAX, check_while_held};
 use crate::config::{Config, ConfigError};
 use crate::connection::Common;
 use crate::heads::Heads;
@@ -188,8 +188,8 @@ impl Opened {
         let admin = admin::bind(&config.admin_socket)
             .map_err(|source| BalancerError::Admin { path: config.admin_socket.clone(), source })?;
         let mut background = JoinSet::new();
-        for (position, _) in self.heads.iter() {
-            background.spawn(check_forever(Arc::clone(&self.heads), position, Arc::clone(&self.probe)));
+        for head in self.heads.all() {
+            background.spawn(check_while_held(Arc::clone(&self.heads), head, Arc::clone(&self.probe)));
         }
         let heads = Arc::clone(&self.heads);
         background.spawn(async move {

@@ -2,13 +2,16 @@
 //! announced, and what the kernel knew at the end.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
-use repono_journal::TcpSummary;
+use repono_journal::{Stamp, TcpSummary};
 use repono_net::socket::{TcpInfo, tcp_info};
 use repono_relay::{Observer, Pass, Side, Stall, Verdict};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::conduct::Sign;
+use crate::heads::Lease;
 use crate::tail::{Tail, is_client_hello};
 
 /// What the client speaks.
@@ -24,7 +27,9 @@ enum Speech {
 
 /// Watches one connection.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct Watch<'a> {
+    /// Told of the head's first byte; then `None`.
+    untold: Option<&'a Lease>,
     speech: Speech,
     spoke_last: Option<Side>,
     client_ended: Option<Instant>,
@@ -33,9 +38,11 @@ pub(crate) struct Watch {
     tcp: [Option<TcpSummary>; 2],
 }
 
-impl Watch {
-    pub(crate) const fn new() -> Self {
+impl<'a> Watch<'a> {
+    /// Watches a connection of this lease.
+    pub(crate) const fn new(lease: Option<&'a Lease>) -> Self {
         Self {
+            untold: lease,
             speech: Speech::Silent,
             spoke_last: None,
             client_ended: None,
@@ -70,7 +77,7 @@ impl Watch {
     }
 }
 
-impl Observer for Watch {
+impl Observer for Watch<'_> {
     fn moved(&mut self, from: Side, bytes: &[u8], _: Instant) {
         self.spoke_last = Some(from);
         match from {
@@ -81,6 +88,12 @@ impl Observer for Watch {
                 self.client.push(bytes);
             }
             Side::Server => self.head.push(bytes),
+        }
+    }
+
+    fn turn(&mut self, waited: Duration, _: Instant) {
+        if let Some(lease) = self.untold.take() {
+            lease.sign(Sign::FirstByte(waited), Stamp::now());
         }
     }
 
@@ -148,7 +161,7 @@ mod tests {
 
     /// What becomes of the head's FIN after these bytes.
     fn head_fin(bytes: &[(Side, &[u8])]) -> Pass {
-        let mut watch = Watch::new();
+        let mut watch = Watch::new(None);
         bytes.iter().for_each(|(side, bytes)| watch.moved(*side, bytes, Instant::now()));
         watch.fin(Side::Server, Instant::now())
     }
@@ -173,7 +186,7 @@ mod tests {
 
     #[test]
     fn after_the_clients_fin_the_head_may_just_close() {
-        let mut watch = Watch::new();
+        let mut watch = Watch::new(None);
         watch.moved(Side::Client, HELLO, Instant::now());
         watch.moved(Side::Client, CLOSE_NOTIFY, Instant::now());
         assert!(watch.announced(Side::Client) && !watch.announced(Side::Server));

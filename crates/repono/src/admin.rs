@@ -232,6 +232,8 @@ enum Head {
     Drain { head: String },
     /// Take a drained head back
     Ready { head: String },
+    /// Give a head another share of new connections, 0 to 256; with 0 it gets none
+    Weight { head: String, weight: u32 },
     /// Send every new connection to one head; `off` ends it
     Only { head: String },
 }
@@ -425,6 +427,9 @@ fn head_call(head: &Head) -> Call {
         Head::List => Call::get(&["heads"]),
         Head::Drain { head } => Call::post(&["heads", head, "drain"], json!({})),
         Head::Ready { head } => Call::post(&["heads", head, "ready"], json!({})),
+        Head::Weight { head, weight } => {
+            Call::post(&["heads", head, "weight", &weight.to_string()], json!({}))
+        }
         Head::Only { head } if head == "off" => Call::post(&["heads", "only", "off"], json!({})),
         Head::Only { head } => Call::post(&["heads", head, "only"], json!({})),
     }

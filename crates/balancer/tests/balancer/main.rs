@@ -68,7 +68,7 @@ async fn a_refusing_head_costs_a_client_nothing() {
     let stage = Stage::new(1, |config| {
         let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
         let address = gone.local_addr().expect("bound");
-        config.heads.insert(0, HeadAddress { name: "head-0".to_owned(), address });
+        config.heads.insert(0, HeadAddress { name: "head-0".to_owned(), address, weight: 1 });
     })
     .await;
     assert_eq!(stage.served_by(20).await, ["head-1"]);
@@ -81,7 +81,7 @@ async fn without_a_head_the_client_is_told_at_once() {
     let mut stage = Stage::new(0, |config| {
         let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
         let address = gone.local_addr().expect("bound");
-        config.heads = vec![HeadAddress { name: "head-0".to_owned(), address }];
+        config.heads = vec![HeadAddress { name: "head-0".to_owned(), address, weight: 1 }];
     })
     .await;
     turned_away(&stage).await;
@@ -111,12 +111,20 @@ async fn the_operator_drains_and_forces() {
     assert_eq!(stage.admin("POST", "/v1/heads/head-1/ready").await.0, 200);
     assert_eq!(stage.served_by(60).await.len(), 3);
 
+    let (status, list) = stage.admin("POST", "/v1/heads/head-3/weight/0").await;
+    assert_eq!((status, &list[2]["weight"]), (200, &0.into()));
+    assert_eq!(stage.served_by(40).await, ["head-1", "head-2"]);
+    for path in ["/v1/heads/head-3/weight/257", "/v1/heads/head-3/weight/-1"] {
+        let (status, refused) = stage.admin("POST", path).await;
+        assert_eq!((status, &refused["error"]["code"]), (400, &"Weight".into()));
+    }
+
     let (status, refused) = stage.admin("POST", "/v1/heads/head-9/drain").await;
     assert_eq!((status, &refused["error"]["code"]), (404, &"UnknownHead".into()));
     stage.stop();
     let journal = stage.ended().await;
     let by_operator = journal.iter().map(Value::to_string).filter(|line| line.contains("\"uid ")).count();
-    assert_eq!(by_operator, 4, "only, off, drain, ready");
+    assert_eq!(by_operator, 5, "only, off, drain, ready, weight");
 }
 
 #[tokio::test]
@@ -153,6 +161,28 @@ async fn a_hanging_head_is_found_and_its_connections_are_reset() {
     assert_eq!(stage.state("head-1").await["failing"], "tls");
     assert_eq!(other.expect("one").ask().await, "head-2", "the others go on");
     assert_eq!(stage.served_by(5).await, ["head-2"]);
+}
+
+#[tokio::test]
+async fn a_head_that_fails_every_client_is_ejected_though_its_checks_pass() {
+    let mut stage = Stage::new(2, |_| {}).await;
+    stage.heads[0].rude.store(true, Ordering::SeqCst);
+    let hello = [22, 3, 1, 0, 4, 1, 0, 0, 0];
+    let ejected = async {
+        while stage.state("head-1").await["state"] != "ejected" {
+            let mut stream = stage.tcp().await.expect("connect");
+            stream.write_all(&hello).await.expect("write");
+            // Head-2 answers with an alert, head-1 with RST.
+            let _ = end(&mut stream).await;
+        }
+    };
+    timeout(LIMIT, ejected).await.expect("ejected in time");
+    assert_eq!(stage.state("head-1").await["ejections"], 1);
+    assert_eq!(stage.served_by(10).await, ["head-2"]);
+    stage.stop();
+    let journal = stage.ended().await;
+    let change = journal.iter().map(Value::to_string).find(|line| line.contains("\"ejected\""));
+    assert!(change.expect("recorded").contains("resets before the first byte"));
 }
 
 #[tokio::test]

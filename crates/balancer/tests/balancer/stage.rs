@@ -11,7 +11,7 @@ use repono_balancer::config::HeadAddress;
 use repono_balancer::{BalancerError, BoundAddresses, Config, run};
 use repono_net::listen::{self, BACKLOG};
 use repono_net::proxy_v2::{Header, ProxyKey, Received, receive};
-use repono_net::socket::{SocketOptions, connect};
+use repono_net::socket::{SocketOptions, connect, reset};
 use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKey, TicketKeys};
 use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::ServerName;
@@ -38,6 +38,8 @@ pub(crate) struct FakeHead {
     pub(crate) status: Arc<AtomicU16>,
     /// Accepts, and says nothing more: as a stopped process does.
     pub(crate) mute: Arc<AtomicBool>,
+    /// Resets every client before its first byte, and passes every check.
+    pub(crate) rude: Arc<AtomicBool>,
     /// The clients that were introduced.
     pub(crate) clients: mpsc::UnboundedReceiver<Header>,
     _task: JoinSet<()>,
@@ -49,21 +51,23 @@ impl FakeHead {
         let listener = listen::bind((Ipv4Addr::LOCALHOST, 0).into(), BACKLOG).expect("bind");
         let listener = TcpListener::from_std(listener).expect("on this runtime");
         let address = listener.local_addr().expect("bound");
-        let address = HeadAddress { name: name.to_owned(), address };
+        let address = HeadAddress { name: name.to_owned(), address, weight: 1 };
         let (status, mute) = (Arc::new(AtomicU16::new(200)), Arc::new(AtomicBool::new(false)));
+        let rude = Arc::new(AtomicBool::new(false));
         let (introduced, clients) = mpsc::unbounded_channel();
         let mut task = JoinSet::new();
-        let (name, conditions) = (name.to_owned(), (Arc::clone(&status), Arc::clone(&mute)));
+        let (name, conditions) =
+            (name.to_owned(), (Arc::clone(&status), Arc::clone(&mute), Arc::clone(&rude)));
         task.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.expect("accept");
-                let (status, mute) = conditions.clone();
-                let peer = Peer { name: name.clone(), status, mute, introduced: introduced.clone() };
+                let (status, mute, rude) = conditions.clone();
+                let peer = Peer { name: name.clone(), status, mute, rude, introduced: introduced.clone() };
                 connections.spawn(peer.serve(stream, Arc::clone(&tls)));
             }
         });
-        Self { address, status, mute, clients, _task: task }
+        Self { address, status, mute, rude, clients, _task: task }
     }
 }
 
@@ -71,6 +75,7 @@ struct Peer {
     name: String,
     status: Arc<AtomicU16>,
     mute: Arc<AtomicBool>,
+    rude: Arc<AtomicBool>,
     introduced: mpsc::UnboundedSender<Header>,
 }
 
@@ -86,6 +91,10 @@ impl Peer {
                     "HTTP/1.1 {} Whatever\r\nContent-Length: 0\r\n\r\n",
                     self.status.load(Ordering::SeqCst)
                 )
+            }
+            Received::Client(_) if self.rude.load(Ordering::SeqCst) => {
+                stream.readable().await.expect("the client's hello");
+                return reset(stream);
             }
             Received::Client(header) => {
                 let _ = self.introduced.send(header);
