@@ -23,6 +23,7 @@ pub mod conduct;
 pub mod config;
 mod connection;
 mod descriptors;
+mod end_code;
 pub mod heads;
 mod key_file;
 pub mod probe;
@@ -31,6 +32,7 @@ mod service;
 mod shard;
 pub mod standing;
 mod tail;
+mod trace;
 mod watch;
 
 pub use config::Config;

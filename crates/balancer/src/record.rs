@@ -107,7 +107,7 @@ mod tests {
         ];
         for (by, how, who, word) in cases {
             let cause = End { by, manner: how };
-            assert_eq!((closed_by(cause), manner(cause, &Watch::new(None))), (who, word), "{cause:?}");
+            assert_eq!((closed_by(cause), manner(cause, &Watch::new(None, None))), (who, word), "{cause:?}");
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::heads::Heads;
 use crate::key_file::{self, KeyFileError};
 use crate::probe::Probe;
 use crate::shard::Shard;
+use crate::trace::Traces;
 use crate::{admin, descriptors};
 
 /// How long connections may take to become quiet after the order to stop.
@@ -162,6 +163,7 @@ type Threads = JoinSet<Result<(), BalancerError>>;
 /// What a balancer opens before it listens.
 struct Opened {
     heads: Arc<Heads>,
+    traces: Arc<Traces>,
     proxy_key: ProxyKey,
     probe: Arc<Probe>,
     journal: Journal,
@@ -176,11 +178,12 @@ impl Opened {
         let probe = Arc::new(Probe::new(tls, config.tls_name()?, &proxy_key, CHECK_MAX));
         let journal = Journal::open(JournalConfig::new(&config.journal, "balancer", &config.name))?;
         let heads = Heads::new(&config.heads, journal.shared());
+        let traces = Arc::new(Traces::new(journal.shared()));
         let failed = |source| BalancerError::Listen { address: config.listen, source };
         let listener = listen::bind(config.listen, listen::BACKLOG).map_err(failed)?;
         let listen = listener.local_addr().map_err(failed)?;
         let bound = BoundAddresses { listen, admin_socket: config.admin_socket.clone() };
-        Ok((Self { heads, proxy_key, probe, journal }, listener, bound))
+        Ok((Self { heads, traces, proxy_key, probe, journal }, listener, bound))
     }
 
     /// The health checks and the operator's interface, on the caller's runtime.
@@ -191,9 +194,9 @@ impl Opened {
         for head in self.heads.all() {
             background.spawn(check_while_held(Arc::clone(&self.heads), head, Arc::clone(&self.probe)));
         }
-        let heads = Arc::clone(&self.heads);
+        let (heads, traces) = (Arc::clone(&self.heads), Arc::clone(&self.traces));
         background.spawn(async move {
-            if let Err(error) = admin::serve(admin, heads).await {
+            if let Err(error) = admin::serve(admin, heads, traces).await {
                 tracing::error!(%error, "the operator's socket broke");
             }
         });
@@ -235,6 +238,7 @@ impl Opened {
             proxy_key: self.proxy_key.clone(),
             clocks: Clocks { idle: config.idle(), ..Clocks::DEFAULT },
             recorder: self.journal.shared(),
+            traces: Arc::clone(&self.traces),
             random: Mutex::new(StdRng::from_os_rng()),
         })
     }

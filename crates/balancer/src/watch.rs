@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::conduct::Sign;
 use crate::heads::Lease;
 use crate::tail::{Tail, is_client_hello};
+use crate::trace::turns::Turns;
 
 /// What the client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +27,10 @@ enum Speech {
 }
 
 /// Watches one connection.
-#[derive(Debug)]
 pub(crate) struct Watch<'a> {
     /// Told of the head's first byte; then `None`.
     untold: Option<&'a Lease>,
+    turns: Option<Turns<'a>>,
     speech: Speech,
     spoke_last: Option<Side>,
     client_ended: Option<Instant>,
@@ -40,9 +41,10 @@ pub(crate) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Watches a connection of this lease.
-    pub(crate) const fn new(lease: Option<&'a Lease>) -> Self {
+    pub(crate) const fn new(lease: Option<&'a Lease>, turns: Option<Turns<'a>>) -> Self {
         Self {
             untold: lease,
+            turns,
             speech: Speech::Silent,
             spoke_last: None,
             client_ended: None,
@@ -80,6 +82,9 @@ impl<'a> Watch<'a> {
 impl Observer for Watch<'_> {
     fn moved(&mut self, from: Side, bytes: &[u8], _: Instant) {
         self.spoke_last = Some(from);
+        if let Some(turns) = &mut self.turns {
+            turns.moved(from, bytes.len());
+        }
         match from {
             Side::Client => {
                 if self.speech == Speech::Silent {
@@ -121,6 +126,9 @@ impl Observer for Watch<'_> {
 
     fn ending(&mut self, client: &TcpStream, server: &TcpStream) {
         self.tcp = [summary(client), summary(server)];
+        if let Some(turns) = &mut self.turns {
+            turns.end();
+        }
     }
 }
 
@@ -161,7 +169,7 @@ mod tests {
 
     /// What becomes of the head's FIN after these bytes.
     fn head_fin(bytes: &[(Side, &[u8])]) -> Pass {
-        let mut watch = Watch::new(None);
+        let mut watch = Watch::new(None, None);
         bytes.iter().for_each(|(side, bytes)| watch.moved(*side, bytes, Instant::now()));
         watch.fin(Side::Server, Instant::now())
     }
@@ -186,7 +194,7 @@ mod tests {
 
     #[test]
     fn after_the_clients_fin_the_head_may_just_close() {
-        let mut watch = Watch::new(None);
+        let mut watch = Watch::new(None, None);
         watch.moved(Side::Client, HELLO, Instant::now());
         watch.moved(Side::Client, CLOSE_NOTIFY, Instant::now());
         assert!(watch.announced(Side::Client) && !watch.announced(Side::Server));

@@ -2,6 +2,7 @@
 //! heads, over the administrators' unix socket.
 
 mod call;
+mod length;
 mod show;
 
 use std::ffi::OsString;
@@ -18,7 +19,7 @@ use call::{Call, call};
 /// Options of `repono admin`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  repono admin head list\n  repono admin head drain head-2\n  repono admin application create reports\n  repono admin user create demo:alice --application reports\n  repono admin policy put demo readers --user demo:alice --document policy.json\n  repono admin revoke user demo:alice\n  repono admin signing-key rotate ticket"
+    after_help = "Examples:\n  repono admin head list\n  repono admin head drain head-2\n  repono admin head trace head-2 --for 10m\n  repono admin application create reports\n  repono admin user create demo:alice --application reports\n  repono admin policy put demo readers --user demo:alice --document policy.json\n  repono admin revoke user demo:alice\n  repono admin signing-key rotate ticket"
 )]
 pub(crate) struct Options {
     /// The administrators' socket; without it, the one that the profile names
@@ -234,6 +235,16 @@ enum Head {
     Ready { head: String },
     /// Give a head another share of new connections, 0 to 256; with 0 it gets none
     Weight { head: String, weight: u32 },
+    /// Journal every turn of one head, or of an address or prefix, in sizes and times
+    Trace {
+        /// A head, an address or a prefix such as 10.0.0.0/8
+        target: String,
+        /// How long: 90s, 10m, 2h, at most 24h; 0s ends it
+        #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = length::seconds)]
+        length: u64,
+    },
+    /// List the traces that run
+    Traces,
     /// Send every new connection to one head; `off` ends it
     Only { head: String },
 }
@@ -430,6 +441,10 @@ fn head_call(head: &Head) -> Call {
         Head::Weight { head, weight } => {
             Call::post(&["heads", head, "weight", &weight.to_string()], json!({}))
         }
+        Head::Trace { target, length } => {
+            Call::post(&["heads", target, "trace", &length.to_string()], json!({}))
+        }
+        Head::Traces => Call::get(&["heads", "traces"]),
         Head::Only { head } if head == "off" => Call::post(&["heads", "only", "off"], json!({})),
         Head::Only { head } => Call::post(&["heads", head, "only"], json!({})),
     }

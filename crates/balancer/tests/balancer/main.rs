@@ -56,8 +56,10 @@ async fn a_client_is_introduced_served_and_recorded() {
     stage.stop();
     let journal = stage.ended().await;
     let record = connections(&journal).pop().expect("one connection");
-    for part in [header.id.to_string(), "head-1".into(), "\"fin+close_notify\"".into(), "\"client\"".into()] {
-        assert!(record.contains(&part), "{part} in {record}");
+    for part in
+        [&header.id.to_string(), "head-1", "\"fin+close_notify\"", "\"client\"", "\"end_code\":\"--\""]
+    {
+        assert!(record.contains(part), "{part} in {record}");
     }
     let record: Value = serde_json::from_str(&record).expect("JSON");
     assert!(record.to_string().contains("\"rtt_us\""), "TCP_INFO of both sides: {record}");
@@ -89,6 +91,7 @@ async fn without_a_head_the_client_is_told_at_once() {
     let journal = stage.ended().await;
     let records = connections(&journal);
     assert!(records[0].contains("\"kill\"") && records[0].contains("\"connect\""), "{records:?}");
+    assert!(records[0].contains("\"end_code\":\"SC\""), "{records:?}");
 }
 
 #[tokio::test]
@@ -164,6 +167,35 @@ async fn a_hanging_head_is_found_and_its_connections_are_reset() {
 }
 
 #[tokio::test]
+async fn a_trace_journals_turns_and_nothing_of_their_bytes() {
+    let mut stage = Stage::new(1, |_| {}).await;
+    let mut client = stage.client().await;
+    assert_eq!(client.ask().await, "head-1");
+    assert_eq!(stage.admin("POST", "/v1/heads/head-7/trace/60").await.0, 404);
+    assert_eq!(stage.admin("POST", "/v1/heads/head-1/trace/99999999").await.0, 400);
+    let (status, list) = stage.admin("POST", "/v1/heads/127.0.0.0%2F8/trace/60").await;
+    assert_eq!((status, &list[0]["target"]), (200, &"127.0.0.0/8".into()));
+    assert_eq!(client.ask().await, "head-1");
+    assert_eq!(client.ask().await, "head-1");
+    assert_eq!(stage.admin("POST", "/v1/heads/127.0.0.0%2F8/trace/0").await.1, Value::Array(Vec::new()));
+    assert_eq!(client.ask().await, "head-1");
+    let id = stage.heads[0].clients.recv().await.expect("introduced").id.to_string();
+    stage.stop();
+    fin(&mut client.into_tcp()).await;
+    let journal = stage.ended().await;
+    let turns: Vec<_> = journal.iter().filter(|line| line["event"]["dataset"] == "repono.turn").collect();
+    assert_eq!(turns.len(), 2, "while it was traced: {turns:?}");
+    for (number, turn) in (1..).zip(turns) {
+        let own = &turn["repono"];
+        assert_eq!((&own["turn"]["number"], &own["head"]), (&Value::from(number), &"head-1".into()));
+        assert_eq!(own["connection"]["id"], id.as_str());
+        assert!(
+            own["connection"]["bytes_in"].as_u64() > Some(4) && own["turn"]["wait_ns"].as_u64() > Some(0)
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_head_that_fails_every_client_is_ejected_though_its_checks_pass() {
     let mut stage = Stage::new(2, |_| {}).await;
     stage.heads[0].rude.store(true, Ordering::SeqCst);
@@ -196,6 +228,7 @@ async fn a_head_that_dies_within_an_answer_is_not_taken_for_one_that_closed() {
     let journal = stage.ended().await;
     let records = connections(&journal);
     assert!(records[0].contains("\"head\"") && records[0].contains("\"wait\""), "{records:?}");
+    assert!(records[0].contains("\"end_code\":\"SD\""), "{records:?}");
 }
 
 #[tokio::test]
@@ -207,7 +240,11 @@ async fn an_idle_connection_ends_with_fin() {
     fin(&mut tcp).await;
     drop(tcp);
     stage.stop();
-    assert!(connections(&stage.ended().await)[0].contains("\"idle-expiry\""));
+    let records = connections(&stage.ended().await);
+    assert!(
+        records[0].contains("\"idle-expiry\"") && records[0].contains("\"end_code\":\"cD\""),
+        "{records:?}"
+    );
 }
 
 #[tokio::test]
