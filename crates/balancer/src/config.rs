@@ -26,7 +26,7 @@ const IDLE_MAX: Duration = Duration::from_secs(30 * 86_400);
 const HEAD_IDLE: Duration = Duration::from_secs(650);
 
 /// Everything that a balancer is told; TOML, every key as documented here.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The balancer's name in the journal. Default `balancer`.

@@ -154,6 +154,12 @@ impl Heads {
         table.seats.iter().map(|seat| seat.status(table.only, moment(at))).collect()
     }
 
+    /// Ends connections that have been quiet for a minute: a successor takes the new
+    /// ones.
+    pub fn begin_leave(&self) {
+        self.set_stage(Stage::Leaving);
+    }
+
     /// Ends every connection at its next quiet moment.
     pub fn begin_stop(&self) {
         self.set_stage(Stage::Stopping);

@@ -11,7 +11,8 @@
 //! | [`probe`] | the active check of a head: TCP, TLS, HTTP |
 //! | `connection` | one connection: reach a head, introduce the client, relay, record |
 //! | `admin` | the operator's interface on a unix socket |
-//! | [`run`] | all of it, until told to stop |
+//! | `handover` | the listener passes to a successor |
+//! | [`run`], [`run_from`] | all of it, until told to stop |
 //!
 //! No end is silent: FIN is passed on as FIN, RST as RST, an idle connection ends
 //! with FIN on both sides, and a connection whose head has died with RST.
@@ -24,6 +25,7 @@ pub mod config;
 mod connection;
 mod descriptors;
 mod end_code;
+mod handover;
 pub mod heads;
 mod key_file;
 pub mod probe;
@@ -36,4 +38,4 @@ mod trace;
 mod watch;
 
 pub use config::Config;
-pub use service::{BalancerError, BoundAddresses, run};
+pub use service::{BalancerError, BoundAddresses, ListenerFrom, Start, run, run_from};

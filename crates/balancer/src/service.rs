@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,11 +11,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use repono_journal::{Journal, JournalConfig, JournalError};
 use repono_net::drain::Drain;
-use repono_net::listen;
 use repono_net::proxy_v2::ProxyKey;
 use repono_net::tls::{self, TlsError};
 use repono_relay::Clocks;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
@@ -26,10 +26,19 @@ use crate::key_file::{self, KeyFileError};
 use crate::probe::Probe;
 use crate::shard::Shard;
 use crate::trace::Traces;
-use crate::{admin, descriptors};
+use crate::{admin, descriptors, handover};
+
+mod entrance;
+mod running;
+
+use entrance::Entrance;
+use running::{Ended, Running};
 
 /// How long connections may take to become quiet after the order to stop.
 const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// How long connections may go on beside a successor.
+const LEAVE_MAX: Duration = Duration::from_secs(3600);
 
 /// How long the last ones may take to be reset and recorded.
 const CUT_MAX: Duration = Duration::from_secs(3);
@@ -74,6 +83,22 @@ pub enum BalancerError {
         /// The kernel's reason.
         source: io::Error,
     },
+    /// No running balancer hands over its listener.
+    #[error("no balancer hands over its listener at {}", path.display())]
+    Predecessor {
+        /// Where it was asked.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The listener that was given listens elsewhere.
+    #[error("the listener that was given is on {given}, the configuration says {configured}")]
+    OtherAddress {
+        /// `listen` of the configuration.
+        configured: SocketAddr,
+        /// Where the listener listens.
+        given: SocketAddr,
+    },
     /// The operator's socket cannot be opened.
     #[error("cannot listen on {}", path.display())]
     Admin {
@@ -90,6 +115,28 @@ pub enum BalancerError {
     Panicked,
 }
 
+/// How a balancer starts, and what it hears while it runs.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// Where its listening socket comes from.
+    pub listener: ListenerFrom,
+    /// Configurations that are to take effect while it runs: their heads and weights.
+    /// What else has changed in them is for a successor to take up.
+    pub reloads: Option<mpsc::Receiver<Config>>,
+}
+
+/// Where a listening socket comes from.
+#[derive(Debug, Default)]
+pub enum ListenerFrom {
+    /// It is opened.
+    #[default]
+    Own,
+    /// It was inherited, as systemd passes it.
+    Inherited(TcpListener),
+    /// A running balancer with the same operator's socket hands it over and drains.
+    Predecessor,
+}
+
 /// Runs a balancer until `shutdown` completes and its connections have ended.
 ///
 /// `ready` is called once connections are accepted. After `shutdown` none is: those
@@ -102,6 +149,20 @@ pub async fn run(
     ready: impl FnOnce(BoundAddresses),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), BalancerError> {
+    run_from(config, Start::default(), ready, shutdown).await
+}
+
+/// The same with a listener from elsewhere, and reloads; it also ends when a
+/// successor has taken over and the last connection has ended.
+///
+/// *Errors*: as [`run`].
+/// *Cancel safety*: as [`run`].
+pub async fn run_from(
+    config: Config,
+    start: Start,
+    ready: impl FnOnce(BoundAddresses),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), BalancerError> {
     config.validate()?;
     if config.closes_before_heads() {
         tracing::warn!(
@@ -109,23 +170,40 @@ pub async fn run(
             "idle_ms: heads keep idle connections for longer, so closes can race requests"
         );
     }
-    let (opened, listener, bound) = Opened::open(&config)?;
+    let opened = Opened::open(&config)?;
+    let entrance = Entrance::open(&config, start.listener).await?;
     let drain = CloseOnDrop(Drain::new());
     let mut background = opened.start_background(&config)?;
-    let mut threads = opened.start_threads(&config, listener, &drain.0)?;
+    let mut threads = opened.start_threads(&config, &entrance.listener, &drain.0)?;
+    let bound = entrance.bound.clone();
+    let relief = entrance.open_to_successors()?;
     ready(bound);
-    let ended = tokio::select! {
-        () = shutdown => Ok(()),
-        Some(failed) = threads.join_next() => failed.unwrap_or(Err(BalancerError::Panicked)),
-    };
+    let mut shutdown = pin!(shutdown);
+    let running = Running { opened: &opened, config: &config, reloads: start.reloads };
+    let ended = running.until_told(&mut background, &mut threads, relief, shutdown.as_mut()).await;
+    if let Ended::Relieved = ended {
+        tracing::info!("a successor has taken over: connections are drained");
+        drain.0.begin(Instant::now());
+        opened.heads.begin_leave();
+        tokio::select! {
+            _ = drain.0.wait_idle(Instant::now() + LEAVE_MAX) => {}
+            () = shutdown => {}
+        }
+    }
     stop(&opened.heads, &drain.0).await;
     let rest = join(threads).await;
     background.shutdown().await;
-    // The next balancer replaces a socket that cannot be removed.
-    let _ = std::fs::remove_file(&config.admin_socket);
+    if !matches!(ended, Ended::Relieved) {
+        // The next balancer replaces a socket that cannot be removed.
+        let _ = std::fs::remove_file(&config.admin_socket);
+        let _ = std::fs::remove_file(handover::path(&config.admin_socket));
+    }
     // Its thread is joined, which blocks; a panic in there has lost records only.
     let _ = spawn_blocking(move || opened.journal.close()).await;
-    ended.and(rest)
+    match ended {
+        Ended::Stopped | Ended::Relieved => rest,
+        Ended::Failed(error) => Err(error),
+    }
 }
 
 async fn stop(heads: &Heads, drain: &Drain) {
@@ -170,7 +248,7 @@ struct Opened {
 }
 
 impl Opened {
-    fn open(config: &Config) -> Result<(Self, TcpListener, BoundAddresses), BalancerError> {
+    fn open(config: &Config) -> Result<Self, BalancerError> {
         let proxy_key = key_file::read(&config.proxy_key_file)?;
         let ca = std::fs::read(&config.ca)
             .map_err(|source| BalancerError::Ca { path: config.ca.clone(), source })?;
@@ -179,11 +257,7 @@ impl Opened {
         let journal = Journal::open(JournalConfig::new(&config.journal, "balancer", &config.name))?;
         let heads = Heads::new(&config.heads, journal.shared());
         let traces = Arc::new(Traces::new(journal.shared()));
-        let failed = |source| BalancerError::Listen { address: config.listen, source };
-        let listener = listen::bind(config.listen, listen::BACKLOG).map_err(failed)?;
-        let listen = listener.local_addr().map_err(failed)?;
-        let bound = BoundAddresses { listen, admin_socket: config.admin_socket.clone() };
-        Ok((Self { heads, traces, proxy_key, probe, journal }, listener, bound))
+        Ok(Self { heads, traces, proxy_key, probe, journal })
     }
 
     /// The health checks and the operator's interface, on the caller's runtime.
@@ -203,12 +277,10 @@ impl Opened {
         Ok(background)
     }
 
-    /// The listener belongs to the threads alone: once the last of them has closed it,
-    /// the kernel answers for it.
     fn start_threads(
         &self,
         config: &Config,
-        listener: TcpListener,
+        listener: &TcpListener,
         drain: &Drain,
     ) -> Result<Threads, BalancerError> {
         let connections_max =

@@ -83,6 +83,8 @@ impl Seat {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Serving,
+    /// A successor takes the new connections.
+    Leaving,
     Stopping,
     Cutting,
 }
@@ -94,11 +96,11 @@ pub(super) enum Stage {
 pub(super) const fn order(stage: Stage, state: State, others_serve: bool) -> Order {
     match (stage, state) {
         (Stage::Cutting, _) => Order::Reset { silent: Duration::ZERO },
-        (Stage::Serving | Stage::Stopping, State::Down) if others_serve => {
+        (Stage::Serving | Stage::Leaving | Stage::Stopping, State::Down) if others_serve => {
             Order::Reset { silent: DEAD_SILENCE }
         }
         (Stage::Stopping, _) => Order::Finish { quiet: STOPPING_QUIET },
-        (Stage::Serving, State::Draining) => Order::Finish { quiet: DRAINED_QUIET },
+        (Stage::Leaving, _) | (Stage::Serving, State::Draining) => Order::Finish { quiet: DRAINED_QUIET },
         (Stage::Serving, State::Ready | State::Suspect | State::Ejected | State::Down) => Order::Continue,
     }
 }
