@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::pin::Pin;
 
 use repono_net::listen;
+use repono_net::socket::{SocketOptions, prepare_accepted};
 use tokio::task::spawn_blocking;
 
 use super::{BalancerError, BoundAddresses, ListenerFrom};
@@ -26,7 +27,11 @@ impl Entrance {
         let failed = |source| BalancerError::Listen { address: config.listen, source };
         let (listener, predecessor) = match from {
             ListenerFrom::Own => (listen::bind(config.listen, listen::BACKLOG).map_err(failed)?, None),
-            ListenerFrom::Inherited(listener) => (listener, None),
+            ListenerFrom::Inherited(listener) => {
+                // What is set on a listener passes to the connections that it accepts.
+                prepare_accepted(&listener, &SocketOptions::SERVER).map_err(failed)?;
+                (listener, None)
+            }
             ListenerFrom::Predecessor => {
                 let path = handover::path(&config.admin_socket);
                 let there = path.clone();
@@ -49,13 +54,13 @@ impl Entrance {
     /// Relieves the predecessor, and waits for a successor in its turn. The future
     /// holds the listener; the threads have their own.
     pub(super) fn open_to_successors(self) -> Result<Relief, BalancerError> {
+        let path = handover::path(&self.bound.admin_socket);
+        let socket = admin::bind(&path).map_err(|source| BalancerError::Admin { path, source })?;
         if let Some(predecessor) = self.predecessor
             && let Err(error) = predecessor.relieve()
         {
             tracing::warn!(%error, "the predecessor has ended already");
         }
-        let path = handover::path(&self.bound.admin_socket);
-        let socket = admin::bind(&path).map_err(|source| BalancerError::Admin { path, source })?;
         Ok(Box::pin(until_relieved(socket, self.listener)))
     }
 }

@@ -2,7 +2,7 @@
 //! balancer, and SIGHUP reloads its heads.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use repono_balancer::{Config, ListenerFrom, Start};
@@ -63,7 +63,7 @@ pub(crate) fn balancer(options: &BalancerOptions, form: Form) -> Result<()> {
     })
 }
 
-fn read(path: &PathBuf) -> Result<Config> {
+fn read(path: &Path) -> Result<Config> {
     let config: Config = configuration(path)?;
     config.validate().map_err(|error| crate::output::usage(format!("{}: {error}", path.display())))?;
     Ok(config)
