@@ -36,7 +36,8 @@ const MEAN_PARTS: u32 = 8;
 pub enum Sign {
     /// The head's first byte came after this time.
     FirstByte(Duration),
-    /// The client waited for the first byte in vain, for so long.
+    /// The client waited for the first byte in vain, for so long; a short wait is
+    /// neither good nor bad.
     NoFirstByte(Duration),
     /// The connection could not be opened.
     Refused,
@@ -109,7 +110,10 @@ impl Conduct {
     /// Takes a sign; returns the ejection that it calls for.
     pub fn take(&mut self, sign: Sign, at: Duration, others: Others) -> Option<Ejection> {
         let Some(fault) = self.fault(sign, others) else {
-            self.faults = 0;
+            // A client that left at once says nothing of the head.
+            if !matches!(sign, Sign::NoFirstByte(_)) {
+                self.faults = 0;
+            }
             return None;
         };
         self.faults = self.faults.saturating_add(1);
@@ -190,7 +194,10 @@ mod tests {
             assert_eq!(conduct.take(sign, at(1), OTHERS), None);
         }
         assert_eq!(conduct.take(Sign::FirstByte(Duration::from_millis(3)), at(1), OTHERS), None);
-        let ejection = five(&mut conduct, Sign::Torn, at(1));
+        (0..4).for_each(|_| assert_eq!(conduct.take(Sign::Torn, at(1), OTHERS), None));
+        let impatient = Sign::NoFirstByte(Duration::from_millis(10));
+        assert_eq!(conduct.take(impatient, at(1), OTHERS), None, "it does not clear the row either");
+        let ejection = conduct.take(Sign::Torn, at(1), OTHERS);
         assert_eq!(ejection, Some(Ejection { until: at(11), fault: Fault::Torn }));
         assert_eq!(Fault::Torn.as_str(), "resets before the first byte");
     }

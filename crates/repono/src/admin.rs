@@ -2,6 +2,7 @@
 //! heads, over the administrators' unix socket.
 
 mod call;
+mod head;
 mod length;
 mod show;
 
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::output::{Form, usage};
 use call::{Call, call};
+use head::Head;
 
 /// Options of `repono admin`.
 #[derive(Args, Debug)]
@@ -225,30 +227,6 @@ enum Revoke {
     Key { role: Role, id: String },
 }
 
-#[derive(Subcommand, Debug)]
-enum Head {
-    /// List the heads with their state and connections
-    List,
-    /// Give a head no new connections, and end its quiet ones
-    Drain { head: String },
-    /// Take a drained head back
-    Ready { head: String },
-    /// Give a head another share of new connections, 0 to 256; with 0 it gets none
-    Weight { head: String, weight: u32 },
-    /// Journal every turn of one head, or of an address or prefix, in sizes and times
-    Trace {
-        /// A head, an address or a prefix such as 10.0.0.0/8
-        target: String,
-        /// How long: 90s, 10m, 2h, at most 24h; 0s ends it
-        #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = length::seconds)]
-        length: u64,
-    },
-    /// List the traces that run
-    Traces,
-    /// Send every new connection to one head; `off` ends it
-    Only { head: String },
-}
-
 /// A chosen secret. It is read from a file, because other users of the machine
 /// can read a command line.
 #[derive(Args, Debug)]
@@ -311,7 +289,7 @@ fn request(subject: &Subject) -> Result<Call> {
             Ok(Call::post(&["signing-keys", role.name(), "rotate"], json!({})))
         }
         Subject::Revoke(revoke) => Ok(revoke_call(revoke)),
-        Subject::Head(head) => Ok(head_call(head)),
+        Subject::Head(head) => Ok(head.call()),
         Subject::Audit => Ok(Call::get(&["audit"])),
     }
 }
@@ -431,21 +409,4 @@ fn revoke_call(revoke: &Revoke) -> Call {
         Revoke::Key { role, id } => json!({"key": {"role": role.name(), "id": id}}),
     };
     Call::post(&["revoke"], body)
-}
-
-fn head_call(head: &Head) -> Call {
-    match head {
-        Head::List => Call::get(&["heads"]),
-        Head::Drain { head } => Call::post(&["heads", head, "drain"], json!({})),
-        Head::Ready { head } => Call::post(&["heads", head, "ready"], json!({})),
-        Head::Weight { head, weight } => {
-            Call::post(&["heads", head, "weight", &weight.to_string()], json!({}))
-        }
-        Head::Trace { target, length } => {
-            Call::post(&["heads", target, "trace", &length.to_string()], json!({}))
-        }
-        Head::Traces => Call::get(&["heads", "traces"]),
-        Head::Only { head } if head == "off" => Call::post(&["heads", "only", "off"], json!({})),
-        Head::Only { head } => Call::post(&["heads", head, "only"], json!({})),
-    }
 }
