@@ -6,10 +6,13 @@
 //! | `GET /v1/heads` | the list |
 //! | `POST /v1/heads/{name}/drain` | no new connections for this head |
 //! | `POST /v1/heads/{name}/ready` | the opposite |
+//! | `POST /v1/heads/{name}/weight/{n}` | another share of new connections, 0 to 256 |
 //! | `POST /v1/heads/{name}/only` | every new connection to this head |
 //! | `POST /v1/heads/only/off` | the opposite |
+//! | `GET /v1/heads/traces` | the traces that run |
+//! | `POST /v1/heads/{target}/trace/{seconds}` | every turn of a head, an address or a prefix into the journal; 0 ends it |
 //!
-//! Each answers with the list, as it is afterwards.
+//! Each answers with the list that it is about, as it is afterwards.
 
 use std::io;
 use std::path::Path;
@@ -30,6 +33,9 @@ use tokio::net::UnixListener;
 
 use crate::heads::{Author, HeadStatus, Heads, WishRefused};
 use crate::standing::Wish;
+use crate::trace::Traces;
+
+mod traced;
 
 /// Operators that may wait at a time.
 const BACKLOG: i32 = 16;
@@ -67,21 +73,24 @@ pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
 /// Answers until the future is dropped.
 ///
 /// *Errors*: those of the listener.
-pub(crate) async fn serve(listener: UnixListener, heads: Arc<Heads>) -> io::Result<()> {
+pub(crate) async fn serve(listener: UnixListener, heads: Arc<Heads>, traces: Arc<Traces>) -> io::Result<()> {
+    let traced = traced::routes(Arc::clone(&heads), traces);
     let routes = Router::new()
         .route("/v1/heads", get(list))
         .route("/v1/heads/only/off", post(only_off))
         .route("/v1/heads/{name}/drain", post(drain))
         .route("/v1/heads/{name}/ready", post(ready))
+        .route("/v1/heads/{name}/weight/{weight}", post(weight))
         .route("/v1/heads/{name}/only", post(only))
-        .with_state(heads);
+        .with_state(heads)
+        .merge(traced);
     axum::serve(listener, routes.into_make_service_with_connect_info::<Operator>()).await
 }
 
 type Answer = Result<Json<Vec<HeadStatus>>, Refused>;
 
 async fn list(StateOf(heads): StateOf<Arc<Heads>>) -> Answer {
-    Ok(Json(heads.list()))
+    Ok(Json(heads.list(Stamp::now())))
 }
 
 async fn drain(
@@ -99,6 +108,16 @@ async fn ready(
     PathOf(name): PathOf<String>,
 ) -> Answer {
     heads.wish(&name, Wish::Serve, operator.author())?;
+    list(StateOf(heads)).await
+}
+
+async fn weight(
+    StateOf(heads): StateOf<Arc<Heads>>,
+    ConnectInfo(operator): ConnectInfo<Operator>,
+    PathOf((name, weight)): PathOf<(String, String)>,
+) -> Answer {
+    let weight = weight.parse().map_err(|_| WishRefused::Weight)?;
+    heads.weigh(&name, weight, operator.author())?;
     list(StateOf(heads)).await
 }
 
@@ -126,25 +145,33 @@ impl Operator {
 }
 
 /// A wish that was refused, as JSON.
-struct Refused(WishRefused);
+struct Refused {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    hint: &'static str,
+}
 
 impl From<WishRefused> for Refused {
     fn from(refused: WishRefused) -> Self {
-        Self(refused)
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let (status, code, hint) = match self.0 {
+        let (status, code, hint) = match refused {
             WishRefused::Unknown => {
                 (StatusCode::NOT_FOUND, "UnknownHead", "`repono admin head list` names them")
             }
             WishRefused::TakesNone => {
                 (StatusCode::CONFLICT, "HeadTakesNone", "make it ready first, or choose another head")
             }
+            WishRefused::Weight => {
+                (StatusCode::BAD_REQUEST, "Weight", "0 sends it no new connection, 1 is the default")
+            }
         };
-        let body = json!({"error": {"code": code, "message": self.0.to_string(), "hint": hint}});
-        (status, Json(body)).into_response()
+        Self { status, code, message: refused.to_string(), hint }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Self { status, code, message, hint } = self;
+        (status, Json(json!({"error": {"code": code, "message": message, "hint": hint}}))).into_response()
     }
 }

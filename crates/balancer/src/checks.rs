@@ -7,7 +7,7 @@ use std::time::Duration;
 use repono_journal::Stamp;
 use tokio::time::sleep;
 
-use crate::heads::Heads;
+use crate::heads::{Head, Heads};
 use crate::probe::{Answer, CheckFailed, Probe};
 use crate::standing::Event;
 
@@ -20,16 +20,15 @@ pub(crate) const CHECK_MAX: Duration = Duration::from_secs(1);
 /// The least time between two checks, when connections call for one at once.
 const INTERVAL_MIN: Duration = Duration::from_millis(50);
 
-/// Checks one head for ever.
-pub(crate) async fn check_forever(heads: Arc<Heads>, position: usize, probe: Arc<Probe>) {
-    let Some((_, head)) = heads.iter().nth(position) else { return };
-    loop {
+/// Checks one head for as long as it is in the table.
+pub(crate) async fn check_while_held(heads: Arc<Heads>, (slot, head): (usize, Arc<Head>), probe: Arc<Probe>) {
+    while heads.holds(&head) {
         match probe.check(head.address()).await {
-            Ok(Answer::Serving) => heads.observe(position, Event::Passed, Stamp::now()),
-            Ok(Answer::Leaving) => heads.observe(position, Event::Leaving, Stamp::now()),
+            Ok(Answer::Serving) => heads.observe(slot, Event::Passed, Stamp::now()),
+            Ok(Answer::Leaving) => heads.observe(slot, Event::Leaving, Stamp::now()),
             Err(failed) => {
                 tracing::debug!(head = head.name(), error = chain(&failed), "health check");
-                heads.observe_failure(position, failed.level(), Stamp::now());
+                heads.observe_failure(slot, failed.level(), Stamp::now());
             }
         }
         tokio::select! {

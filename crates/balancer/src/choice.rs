@@ -1,9 +1,10 @@
-//! Which head takes the next connection: of two drawn at random the one with
-//! fewer connections.
+//! Which head takes the next connection: of two drawn at random by weight, the one
+//! with fewer connections for its weight.
 //!
 //! One draw would leave the fullest head with far more than its share; always
 //! taking the emptiest would send every balancer's next connection to the same
-//! head, a restarted one above all.
+//! head, a restarted one above all. Drawing by weight gives heads their shares even
+//! while nothing is open.
 
 use rand::Rng;
 
@@ -12,10 +13,22 @@ use crate::standing::State;
 /// What the choice knows of one head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate {
+    /// The head's place in the table.
+    pub slot: usize,
     /// Its state.
     pub state: State,
+    /// Its weight now, in thousandths; with 0 it is not chosen.
+    pub weight: u64,
     /// Connections that it has from this balancer.
     pub connections: usize,
+}
+
+impl Candidate {
+    /// Whether it has fewer connections for its weight than `other`.
+    fn is_emptier_than(&self, other: &Self) -> bool {
+        let (mine, its) = (self.connections as u128, other.connections as u128);
+        mine.saturating_mul(other.weight.into()) < its.saturating_mul(self.weight.into())
+    }
 }
 
 /// The heads that one connection has tried in vain.
@@ -40,36 +53,44 @@ impl Tried {
     }
 }
 
-/// Chooses among the ready heads; if none is left, among the suspect ones; if none
-/// is left, among those that are down, because a check that fails everywhere may be
-/// the fault of the check. Never a draining one.
+/// Chooses among the ready heads; if none is left, among the suspect ones, then the
+/// ejected ones; if none is left, among those that are down, because a check that
+/// fails everywhere may be the fault of the check. Never a draining one, and never
+/// one without weight.
 ///
-/// *Shape*: the position in `candidates`; `None` if every head was tried or drains.
+/// *Shape*: the slot; `None` if every head was tried, drains or weighs nothing.
 pub fn choose(candidates: &[Candidate], tried: Tried, random: &mut impl Rng) -> Option<usize> {
-    [State::Ready, State::Suspect, State::Down]
+    [State::Ready, State::Suspect, State::Ejected, State::Down]
         .into_iter()
         .find_map(|state| choose_in(state, candidates, tried, random))
 }
 
 fn choose_in(state: State, candidates: &[Candidate], tried: Tried, random: &mut impl Rng) -> Option<usize> {
-    let eligible = || {
-        let fits =
-            move |(head, candidate): &(usize, &Candidate)| candidate.state == state && !tried.contains(*head);
-        candidates.iter().enumerate().filter(fits)
-    };
-    let count = eligible().count();
-    if count == 0 {
+    let eligible = |c: &&Candidate| c.state == state && c.weight > 0 && !tried.contains(c.slot);
+    let first = draw(|| candidates.iter().filter(eligible), random)?;
+    // Of the others, so that two different ones are compared.
+    let others = |c: &&Candidate| eligible(c) && c.slot != first.slot;
+    let second = draw(|| candidates.iter().filter(others), random);
+    Some(second.filter(|second| second.is_emptier_than(first)).unwrap_or(first).slot)
+}
+
+/// Draws one by weight.
+fn draw<'a, I>(among: impl Fn() -> I, random: &mut impl Rng) -> Option<&'a Candidate>
+where
+    I: Iterator<Item = &'a Candidate>,
+{
+    let total = among().fold(0u64, |sum, candidate| sum.saturating_add(candidate.weight));
+    if total == 0 {
         return None;
     }
-    let first = random.random_range(0..count);
-    let (head, candidate) = eligible().nth(first)?;
-    if count == 1 {
-        return Some(head);
-    }
-    // Of the others, so that two different ones are compared.
-    let second = (first + random.random_range(1..count)) % count;
-    let (other_head, other) = eligible().nth(second)?;
-    Some(if other.connections < candidate.connections { other_head } else { head })
+    let mut left = random.random_range(0..total);
+    among().find(|candidate| match left.checked_sub(candidate.weight) {
+        Some(rest) => {
+            left = rest;
+            false
+        }
+        None => true,
+    })
 }
 
 #[cfg(test)]
@@ -79,13 +100,18 @@ mod tests {
     use super::{Candidate, Tried, choose};
     use crate::standing::State;
 
-    fn with(state: State, connections: usize) -> Candidate {
-        Candidate { state, connections }
+    fn with(slot: usize, state: State, connections: usize) -> Candidate {
+        Candidate { slot, state, weight: 1000, connections }
+    }
+
+    fn ready<const N: usize>(connections: [usize; N]) -> [Candidate; N] {
+        let mut slot = 0..N;
+        connections.map(|count| with(slot.next().expect("as many"), State::Ready, count))
     }
 
     #[test]
     fn the_same_draws_give_the_same_heads() {
-        let heads = [with(State::Ready, 3), with(State::Ready, 1), with(State::Ready, 2)];
+        let heads = ready([3, 1, 2]);
         let run = || {
             let mut random = StdRng::seed_from_u64(11);
             (0..100).map(|_| choose(&heads, Tried::default(), &mut random)).collect::<Vec<_>>()
@@ -97,7 +123,7 @@ mod tests {
     #[test]
     fn connections_that_stay_are_spread_within_a_few() {
         let mut random = StdRng::seed_from_u64(1);
-        let mut heads = [with(State::Ready, 0); 4];
+        let mut heads = ready([0; 4]);
         for _ in 0..10_000 {
             let head = choose(&heads, Tried::default(), &mut random).expect("ready");
             heads[head].connections += 1;
@@ -110,12 +136,7 @@ mod tests {
     #[test]
     fn a_restarted_head_gets_half_of_the_connections_and_not_all() {
         let mut random = StdRng::seed_from_u64(2);
-        let heads = [
-            with(State::Ready, 0),
-            with(State::Ready, 500),
-            with(State::Ready, 500),
-            with(State::Ready, 500),
-        ];
+        let heads = ready([0, 500, 500, 500]);
         let drawn = (0..1000).filter(|_| choose(&heads, Tried::default(), &mut random) == Some(0)).count();
         assert!((450..550).contains(&drawn), "{drawn}");
     }
@@ -123,10 +144,15 @@ mod tests {
     #[test]
     fn the_better_state_wins_and_draining_never_does() {
         let mut random = StdRng::seed_from_u64(3);
-        let heads =
-            [with(State::Draining, 0), with(State::Down, 0), with(State::Suspect, 9), with(State::Ready, 99)];
+        let heads = [
+            with(0, State::Draining, 0),
+            with(1, State::Down, 0),
+            with(2, State::Ejected, 0),
+            with(3, State::Suspect, 9),
+            with(4, State::Ready, 99),
+        ];
         let mut tried = Tried::default();
-        for expected in [Some(3), Some(2), Some(1), None] {
+        for expected in [Some(4), Some(3), Some(2), Some(1), None] {
             let head = choose(&heads, tried, &mut random);
             assert_eq!(head, expected);
             tried = head.map_or(tried, |head| tried.with(head));
@@ -137,7 +163,7 @@ mod tests {
     #[test]
     fn each_head_is_tried_once() {
         let mut random = StdRng::seed_from_u64(4);
-        let heads = [with(State::Ready, 0); 64];
+        let heads = ready([0; 64]);
         let mut tried = Tried::default();
         for _ in 0..64 {
             let head = choose(&heads, tried, &mut random).expect("one is left");
@@ -145,5 +171,31 @@ mod tests {
             tried = tried.with(head);
         }
         assert_eq!(choose(&heads, tried, &mut random), None);
+    }
+
+    #[test]
+    fn shares_follow_the_weights_empty_or_full() {
+        let mut random = StdRng::seed_from_u64(5);
+        let mut heads = ready([0, 0, 0]);
+        heads[0].weight = 3000;
+        heads[2].weight = 0;
+        let drawn = (0..4000).filter(|_| choose(&heads, Tried::default(), &mut random) == Some(0)).count();
+        assert!((2900..3100).contains(&drawn), "nothing stays open: {drawn}");
+        for _ in 0..4000 {
+            let head = choose(&heads, Tried::default(), &mut random).expect("ready");
+            heads[head].connections += 1;
+        }
+        assert!((2950..3050).contains(&heads[0].connections), "all stay open: {heads:?}");
+        assert_eq!(heads[2].connections, 0, "weightless");
+        assert_eq!(choose(&heads[2..], Tried::default(), &mut random), None);
+    }
+
+    #[test]
+    fn a_head_that_warms_up_is_not_flooded() {
+        let mut random = StdRng::seed_from_u64(6);
+        let mut heads = ready([0, 500, 500, 500]);
+        heads[0].weight = 100;
+        let drawn = (0..1000).filter(|_| choose(&heads, Tried::default(), &mut random) == Some(0)).count();
+        assert!((40..100).contains(&drawn), "a tenth of its weight: {drawn}");
     }
 }

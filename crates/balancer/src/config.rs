@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// The most heads: as many as a set of tried heads holds in one word.
 pub const HEADS_MAX: usize = 64;
 
+/// The largest weight of a head: finer shares than 1 in 256 are noise.
+pub const WEIGHT_MAX: u32 = 256;
+
 /// The longest name of a head: what a journal's record holds.
 const NAME_BYTES_MAX: usize = 32;
 
@@ -23,7 +26,7 @@ const IDLE_MAX: Duration = Duration::from_secs(30 * 86_400);
 const HEAD_IDLE: Duration = Duration::from_secs(650);
 
 /// Everything that a balancer is told; TOML, every key as documented here.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The balancer's name in the journal. Default `balancer`.
@@ -72,6 +75,10 @@ pub struct HeadAddress {
     pub name: String,
     /// Its balancer-only address.
     pub address: SocketAddr,
+    /// Its share of new connections, against the other heads' weights; 0 to 256.
+    /// Default 1: equal shares. With 0 it gets no new connection.
+    #[serde(default = "weight")]
+    pub weight: u32,
 }
 
 /// The configuration cannot be used.
@@ -91,6 +98,9 @@ pub enum ConfigError {
     /// Not a DNS name or an IP address.
     #[error("server_name: `{0}` is neither a host name nor an IP address")]
     ServerName(String),
+    /// A weight beyond what a share can need.
+    #[error("heads: the weight of `{0}` is more than {WEIGHT_MAX}")]
+    Weight(String),
     /// A number outside its range.
     #[error("{key}: {min} to {max}, not {value}")]
     Range {
@@ -119,6 +129,9 @@ impl Config {
             }
             if self.heads.iter().take(number).any(|earlier| earlier.name == head.name) {
                 return Err(ConfigError::Twice(head.name.clone()));
+            }
+            if head.weight > WEIGHT_MAX {
+                return Err(ConfigError::Weight(head.name.clone()));
             }
         }
         self.tls_name()?;
@@ -168,6 +181,10 @@ fn server_name() -> String {
     "localhost".to_owned()
 }
 
+const fn weight() -> u32 {
+    1
+}
+
 const fn threads() -> usize {
     1
 }
@@ -206,6 +223,7 @@ mod tests {
         assert_eq!((config.name.as_str(), config.server_name.as_str()), ("balancer", "localhost"));
         assert_eq!((config.threads, config.connections_max, config.idle().as_secs()), (1, 10_000, 900));
         assert!(!config.closes_before_heads());
+        assert_eq!(config.heads[0].weight, 1);
         assert!(toml::from_str::<Config>(&format!("idel_ms = 1\n{TEXT}")).is_err(), "an unknown key");
     }
 
@@ -224,6 +242,7 @@ mod tests {
             config.heads = vec![HeadAddress { name: bad.to_owned(), ..config.heads[0].clone() }];
             assert_eq!(config.validate(), Err(ConfigError::Name(bad.to_owned())));
         }
+        assert_eq!(with(|c| c.heads[0].weight = 257), Err(ConfigError::Weight("head-1".into())));
         assert_eq!(with(|c| c.server_name = "a b".into()), Err(ConfigError::ServerName("a b".into())));
         assert!(matches!(with(|c| c.threads = 0), Err(ConfigError::Range { key: "threads", .. })));
         assert!(matches!(

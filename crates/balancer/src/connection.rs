@@ -17,9 +17,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::choice::Tried;
+use crate::conduct::Sign;
+use crate::end_code::{self, Unreached};
 use crate::heads::{Heads, Lease};
 use crate::record;
 use crate::standing::Event;
+use crate::trace::Traces;
+use crate::trace::turns::{Names, Turns};
 use crate::watch::Watch;
 
 /// How long one head may take to accept. A SYN that is lost is sent again after 1 s;
@@ -32,6 +36,7 @@ pub(crate) struct Common {
     pub(crate) proxy_key: ProxyKey,
     pub(crate) clocks: Clocks,
     pub(crate) recorder: SharedRecorder,
+    pub(crate) traces: std::sync::Arc<Traces>,
     /// Locked for a draw at a time, by this thread alone.
     pub(crate) random: Mutex<StdRng>,
 }
@@ -51,6 +56,7 @@ pub(crate) fn refuse(common: &Common, accepted: Accepted) {
     socket::reset(accepted.stream);
     record.closed_by = ClosedBy::Us;
     record.manner = Manner::Kill;
+    record.end_code = Some(end_code::TOO_MANY);
     common.recorder.connection(&record);
 }
 
@@ -61,51 +67,61 @@ impl Common {
     }
 
     async fn carry(&self, client: TcpStream, header: Header, record: &mut ConnectionRecord) {
-        let Some((lease, server)) = self.reach_a_head(&header).await else {
-            tracing::warn!(id = %header.id, "no head could be reached: the client is reset");
-            socket::reset(client);
-            record.ended = Stamp::now();
-            record.closed_by = ClosedBy::Us;
-            record.manner = Manner::Kill;
-            record.phase = Phase::Connect;
-            return;
-        };
-        let orders = match lease.head() {
-            Some(head) => {
-                record.head = Text::new(head.name());
-                Orders::from_channel(head.orders())
+        let (lease, server) = match self.reach_a_head(&header).await {
+            Ok(reached) => reached,
+            Err(unreached) => {
+                tracing::warn!(id = %header.id, "no head could be reached: the client is reset");
+                socket::reset(client);
+                record.ended = Stamp::now();
+                record.closed_by = ClosedBy::Us;
+                record.manner = Manner::Kill;
+                record.phase = Phase::Connect;
+                record.end_code = Some(end_code::unreached(unreached));
+                return;
             }
-            None => Orders::none(),
         };
+        record.head = Text::new(lease.head().name());
+        let orders = Orders::from_channel(lease.head().orders());
         let before = Duration::from_nanos(Stamp::mono_now().saturating_sub(record.opened.mono_ns));
-        let mut watch = Watch::new();
+        let Header { source, destination, id: connection } = header;
+        let names = Names { connection, source, destination, head: lease.head().name() };
+        let turns = Turns::new(&self.traces, &self.recorder, names);
+        let mut watch = Watch::new(Some(&lease), Some(turns));
         let outcome = relay_under(client, server, &mut watch, self.clocks, orders).await;
-        drop(lease);
         record::fill(record, &outcome, &watch, before);
+        let order = *lease.head().orders().borrow();
+        record.end_code = Some(end_code::of(&outcome, order));
+        if let Some(sign) = record::last_sign(&outcome) {
+            lease.sign(sign, record.ended);
+        }
     }
 
     /// Tries each head once. Nothing of the client's has been sent to any of them, so
     /// another try repeats nothing.
-    async fn reach_a_head(&self, header: &Header) -> Option<(Lease, TcpStream)> {
-        let mut tried = Tried::default();
+    async fn reach_a_head(&self, header: &Header) -> Result<(Lease, TcpStream), Unreached> {
+        let (mut tried, mut last) = (Tried::default(), Unreached::Refused);
         loop {
-            let lease = self.draw(|random| self.heads.lease(tried, random))?;
-            let position = lease.position();
+            let lease = self.draw(|random| self.heads.lease(tried, Stamp::now(), random)).ok_or(last)?;
             match self.introduce(&lease, header).await {
-                Ok(server) => return Some((lease, server)),
+                Ok(server) => return Ok((lease, server)),
                 Err(error) => {
-                    let head = lease.head().map(crate::heads::Head::name);
+                    let head = lease.head().name();
                     tracing::debug!(id = %header.id, head, %error, "the head did not take a connection");
-                    self.heads.observe(position, Event::Refused, Stamp::now());
-                    tried = tried.with(position);
+                    let now = Stamp::now();
+                    self.heads.observe(lease.slot(), Event::Refused, now);
+                    lease.sign(Sign::Refused, now);
+                    tried = tried.with(lease.slot());
+                    last = match error.kind() {
+                        io::ErrorKind::TimedOut => Unreached::TimedOut,
+                        _ => Unreached::Refused,
+                    };
                 }
             }
         }
     }
 
     async fn introduce(&self, lease: &Lease, header: &Header) -> io::Result<TcpStream> {
-        let head = lease.head().ok_or(io::ErrorKind::NotFound)?;
-        let mut server = socket::connect(head.address(), &SocketOptions::SERVER, CONNECT_MAX).await?;
+        let mut server = socket::connect(lease.head().address(), &SocketOptions::SERVER, CONNECT_MAX).await?;
         let bytes = proxy_v2::encode(header, &self.proxy_key);
         timeout(CONNECT_MAX, server.write_all(&bytes)).await??;
         Ok(server)

@@ -1,205 +1,131 @@
 //! The table of heads: who has how many connections, in which state each is, and
 //! what its connections are ordered to do.
 
-use std::fmt;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::Rng;
 use repono_journal::{ChangeRecord, SharedRecorder, Stamp};
-use repono_relay::Order;
-use serde::Serialize;
-use tokio::sync::{Notify, watch};
 
 use crate::choice::{Candidate, Tried, choose};
-use crate::config::HeadAddress;
+use crate::conduct::{Others, Sign, Spare, floor};
+use crate::config::{HeadAddress, WEIGHT_MAX};
 use crate::probe::Level;
 use crate::standing::{Event, Health, State, Wish};
 
-/// Quiet after which a connection to a draining head is ended: a client that has
-/// just been answered may be about to ask again.
-const DRAINED_QUIET: Duration = Duration::from_secs(60);
+mod change;
+mod head;
+mod seat;
+mod status;
 
-/// The same when the balancer itself is stopping and has half a minute.
-const STOPPING_QUIET: Duration = Duration::from_secs(1);
+pub use head::{Head, Lease};
+pub use status::{Author, HeadStatus, WishRefused};
 
-/// Silence after which a connection to a head that is down is reset: longer than
-/// the checks that found it down took, so that one which still moves is spared.
-const DEAD_SILENCE: Duration = Duration::from_secs(3);
-
-/// One head.
-pub struct Head {
-    name: String,
-    address: SocketAddr,
-    connections: AtomicUsize,
-    orders: watch::Sender<Order>,
-    doubt: Notify,
-}
-
-impl Head {
-    fn new(head: &HeadAddress) -> Self {
-        Self {
-            name: head.name.clone(),
-            address: head.address,
-            connections: AtomicUsize::new(0),
-            orders: watch::Sender::new(Order::Continue),
-            doubt: Notify::new(),
-        }
-    }
-
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Its balancer-only address.
-    #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// What its connections are ordered to do.
-    #[must_use]
-    pub fn orders(&self) -> watch::Receiver<Order> {
-        self.orders.subscribe()
-    }
-
-    /// Waits until a connection could not be opened, which calls for a check at once.
-    ///
-    /// *Cancel safety*: a doubt is not lost.
-    pub async fn doubted(&self) {
-        self.doubt.notified().await;
-    }
-}
+use seat::{Seat, Stage, moment, order};
 
 /// All heads of a balancer.
 pub struct Heads {
-    heads: Vec<Head>,
     table: Mutex<Table>,
     journal: SharedRecorder,
 }
 
 struct Table {
-    standings: Vec<Standing>,
+    seats: Vec<Seat>,
+    /// Heads that the configuration no longer names, while they have connections.
+    leaving: Vec<Arc<Head>>,
     only: Option<usize>,
     stage: Stage,
-}
-
-/// How far the balancer is on its way out.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Serving,
-    Stopping,
-    Cutting,
-}
-
-#[derive(Clone, Copy)]
-struct Standing {
-    health: Health,
-    wish: Wish,
-    failing: Option<Level>,
-}
-
-impl Standing {
-    const fn state(&self) -> State {
-        State::of(self.health, self.wish)
-    }
-}
-
-/// One head in the list that the operator sees.
-#[derive(Clone, Debug, Serialize)]
-pub struct HeadStatus {
-    /// Its name.
-    pub name: String,
-    /// Its balancer-only address.
-    pub address: SocketAddr,
-    /// Its state.
-    pub state: State,
-    /// Its share of new connections; all heads have the same.
-    pub weight: u32,
-    /// Connections that it has from this balancer.
-    pub connections: usize,
-    /// Whether every new connection goes to it.
-    pub only: bool,
-    /// At which level its last check failed, if it did.
-    pub failing: Option<Level>,
-}
-
-/// An operator's wish that cannot be fulfilled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WishRefused {
-    /// No head has this name.
-    #[error("no head has this name")]
-    Unknown,
-    /// All connections cannot go to a head that takes none.
-    #[error("the head takes no connections now")]
-    TakesNone,
-}
-
-/// Who changed something, and when.
-#[derive(Clone, Copy, Debug)]
-pub struct Author<'a> {
-    /// Who, such as `uid 1000` or `health check`.
-    pub who: &'a str,
-    /// When.
-    pub at: Stamp,
 }
 
 impl Heads {
     /// Heads that nobody has looked at yet.
     #[must_use]
     pub fn new(heads: &[HeadAddress], journal: SharedRecorder) -> Arc<Self> {
-        let standing = Standing { health: Health::UNTRIED, wish: Wish::Serve, failing: None };
-        let standings = vec![standing; heads.len()];
-        let table = Mutex::new(Table { standings, only: None, stage: Stage::Serving });
-        Arc::new(Self { heads: heads.iter().map(Head::new).collect(), table, journal })
+        let seat = |(slot, head)| Seat::new(slot, head, Health::UNTRIED);
+        let seats = heads.iter().enumerate().map(seat).collect();
+        let table = Table { seats, leaving: Vec::new(), only: None, stage: Stage::Serving };
+        Arc::new(Self { table: Mutex::new(table), journal })
     }
 
-    /// Every head with its position.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, &Head)> {
-        self.heads.iter().enumerate()
+    /// Every head with its slot.
+    #[must_use]
+    pub fn all(&self) -> Vec<(usize, Arc<Head>)> {
+        self.table().seats.iter().map(|seat| (seat.slot, Arc::clone(&seat.head))).collect()
+    }
+
+    /// Whether this very head is still in the table.
+    #[must_use]
+    pub fn holds(&self, head: &Arc<Head>) -> bool {
+        self.table().seats.iter().any(|seat| Arc::ptr_eq(&seat.head, head))
     }
 
     /// Chooses a head that this connection has not tried, and counts the connection
     /// until the lease is dropped. `None` if no head is left.
-    pub fn lease(self: &Arc<Self>, tried: Tried, random: &mut impl Rng) -> Option<Lease> {
+    pub fn lease(self: &Arc<Self>, tried: Tried, at: Stamp, random: &mut impl Rng) -> Option<Lease> {
         let table = self.table();
-        let forced = table.only.filter(|head| {
-            !tried.contains(*head)
-                && table.standings.get(*head).is_some_and(|s| s.state().takes_connections())
+        let forced = table.only.filter(|slot| {
+            !tried.contains(*slot) && table.seat(*slot).is_some_and(|seat| seat.state().takes_connections())
         });
-        let position = match forced {
-            Some(head) => head,
+        let slot = match forced {
+            Some(slot) => slot,
             // A forced head that died leaves the service to the others.
-            None => choose(&self.candidates(&table), tried, random)?,
+            None => choose(&table.candidates(moment(at)), tried, random)?,
         };
-        self.heads.get(position)?.connections.fetch_add(1, Ordering::AcqRel);
-        Some(Lease { heads: Arc::clone(self), position })
+        Some(Lease::new(self, &table.seat(slot)?.head, slot))
     }
 
     /// Something was learned about a head.
-    pub fn observe(&self, position: usize, event: Event, at: Stamp) {
-        self.learn(position, event, None, at);
+    pub fn observe(&self, slot: usize, event: Event, at: Stamp) {
+        self.learn(slot, event, None, at);
     }
 
     /// A check failed at this level.
-    pub fn observe_failure(&self, position: usize, level: Level, at: Stamp) {
-        self.learn(position, Event::Failed, Some(level), at);
+    pub fn observe_failure(&self, slot: usize, level: Level, at: Stamp) {
+        self.learn(slot, Event::Failed, Some(level), at);
+    }
+
+    /// A connection showed something of a head.
+    pub fn sign(&self, slot: usize, sign: Sign, at: Stamp) {
+        let mut table = self.table();
+        let others = table.others(slot);
+        let Some(seat) = table.seat_mut(slot) else { return };
+        if let Some(ejection) = seat.conduct.take(sign, moment(at), others) {
+            let who = format!("balancer: {}", ejection.fault.as_str());
+            let event = Event::Ejected { until: ejection.until };
+            self.change(&mut table, slot, Author { who: &who, at }, |seat| {
+                seat.health = seat.health.after(event, moment(at));
+            });
+        }
     }
 
     /// The operator's wish for a head.
     ///
     /// *Errors*: [`WishRefused::Unknown`].
     pub fn wish(&self, name: &str, wish: Wish, author: Author<'_>) -> Result<(), WishRefused> {
-        let position = self.position(name)?;
         let mut table = self.table();
-        if wish == Wish::Drain && table.only == Some(position) {
+        let slot = table.slot(name)?;
+        if wish == Wish::Drain && table.only == Some(slot) {
             self.set_only(&mut table, None, author);
         }
-        self.change(&mut table, position, author, |standing| standing.wish = wish);
+        self.change(&mut table, slot, author, |seat| {
+            if seat.wish == Wish::Drain && wish == Wish::Serve {
+                seat.health = seat.health.after(Event::Recalled, moment(author.at));
+            }
+            seat.wish = wish;
+        });
+        Ok(())
+    }
+
+    /// Gives a head another weight; with 0 it gets no new connection.
+    ///
+    /// *Errors*: [`WishRefused::Unknown`], [`WishRefused::Weight`].
+    pub fn weigh(&self, name: &str, weight: u32, author: Author<'_>) -> Result<(), WishRefused> {
+        let mut table = self.table();
+        let slot = table.slot(name)?;
+        if weight > WEIGHT_MAX {
+            return Err(WishRefused::Weight);
+        }
+        self.set_weight(&mut table, slot, weight, author);
         Ok(())
     }
 
@@ -207,13 +133,12 @@ impl Heads {
     ///
     /// *Errors*: [`WishRefused`].
     pub fn only(&self, name: &str, author: Author<'_>) -> Result<(), WishRefused> {
-        let position = self.position(name)?;
         let mut table = self.table();
-        let takes = table.standings.get(position).is_some_and(|s| s.state().takes_connections());
-        if !takes {
+        let slot = table.slot(name)?;
+        if !table.seat(slot).is_some_and(|seat| seat.state().takes_connections()) {
             return Err(WishRefused::TakesNone);
         }
-        self.set_only(&mut table, Some(position), author);
+        self.set_only(&mut table, Some(slot), author);
         Ok(())
     }
 
@@ -224,18 +149,15 @@ impl Heads {
 
     /// The list that the operator sees.
     #[must_use]
-    pub fn list(&self) -> Vec<HeadStatus> {
+    pub fn list(&self, at: Stamp) -> Vec<HeadStatus> {
         let table = self.table();
-        let status = |(position, (head, standing)): (usize, (&Head, &Standing))| HeadStatus {
-            name: head.name.clone(),
-            address: head.address,
-            state: standing.state(),
-            weight: 1,
-            connections: head.connections.load(Ordering::Acquire),
-            only: table.only == Some(position),
-            failing: standing.failing,
-        };
-        self.heads.iter().zip(&table.standings).enumerate().map(status).collect()
+        table.seats.iter().map(|seat| seat.status(table.only, moment(at))).collect()
+    }
+
+    /// Ends connections that have been quiet for a minute: a successor takes the new
+    /// ones.
+    pub fn begin_leave(&self) {
+        self.set_stage(Stage::Leaving);
     }
 
     /// Ends every connection at its next quiet moment.
@@ -251,85 +173,33 @@ impl Heads {
     fn set_stage(&self, stage: Stage) {
         let mut table = self.table();
         table.stage = stage;
-        self.give_orders(&table);
+        table.give_orders();
     }
 
-    fn learn(&self, position: usize, event: Event, failing: Option<Level>, at: Stamp) {
+    fn learn(&self, slot: usize, event: Event, failing: Option<Level>, at: Stamp) {
         let mut table = self.table();
         let author = Author { who: "balancer", at };
-        self.change(&mut table, position, author, |standing| {
-            standing.health = standing.health.after(event);
+        self.change(&mut table, slot, author, |seat| {
+            seat.health = seat.health.after(event, moment(at));
             match event {
-                Event::Passed | Event::Leaving => standing.failing = None,
-                Event::Failed => standing.failing = failing,
-                Event::Refused => {}
+                Event::Passed | Event::Leaving => seat.failing = None,
+                Event::Failed => seat.failing = failing,
+                Event::Refused | Event::Ejected { .. } | Event::Recalled => {}
             }
         });
-        let Some(head) = self.heads.get(position) else { return };
+        let Some(seat) = table.seat(slot) else { return };
         match event {
             // Connections that have fallen silent since the last failure are reset now.
             Event::Failed => {
-                head.orders.send_if_modified(|order| matches!(order, Order::Reset { .. }));
+                seat.head.orders.send_if_modified(|order| matches!(order, repono_relay::Order::Reset { .. }));
             }
-            Event::Refused => head.doubt.notify_one(),
-            Event::Passed | Event::Leaving => {}
+            Event::Refused => seat.head.doubt.notify_one(),
+            Event::Passed | Event::Leaving | Event::Ejected { .. } | Event::Recalled => {}
         }
-    }
-
-    fn change(
-        &self,
-        table: &mut Table,
-        position: usize,
-        author: Author<'_>,
-        change: impl FnOnce(&mut Standing),
-    ) {
-        let (Some(head), Some(standing)) = (self.heads.get(position), table.standings.get_mut(position))
-        else {
-            return;
-        };
-        let before = standing.state();
-        change(standing);
-        let after = standing.state();
-        if before != after {
-            let failing = standing.failing.map(Level::as_str);
-            tracing::info!(head = head.name, from = before.as_str(), to = after.as_str(), failing, "head");
-            self.record(author, &format!("{}.state", head.name), before.as_str(), after.as_str());
-        }
-        self.give_orders(table);
-    }
-
-    fn set_only(&self, table: &mut Table, only: Option<usize>, author: Author<'_>) {
-        let name = |only: Option<usize>| only.and_then(|head| self.heads.get(head)).map_or("off", Head::name);
-        let (before, after) = (name(table.only), name(only));
-        if before != after {
-            tracing::info!(from = before, to = after, "all new connections go to one head");
-            self.record(author, "heads.only", before, after);
-        }
-        table.only = only;
     }
 
     fn record(&self, author: Author<'_>, what: &str, from: &str, to: &str) {
         self.journal.change(ChangeRecord { at: author.at, who: author.who, what, from, to });
-    }
-
-    fn give_orders(&self, table: &Table) {
-        let others_serve = table.standings.iter().any(|standing| standing.state().takes_connections());
-        for (head, standing) in self.heads.iter().zip(&table.standings) {
-            let order = order(table.stage, standing.state(), others_serve);
-            head.orders.send_if_modified(|current| std::mem::replace(current, order) != order);
-        }
-    }
-
-    fn candidates(&self, table: &Table) -> Vec<Candidate> {
-        let candidate = |(head, standing): (&Head, &Standing)| Candidate {
-            state: standing.state(),
-            connections: head.connections.load(Ordering::Acquire),
-        };
-        self.heads.iter().zip(&table.standings).map(candidate).collect()
-    }
-
-    fn position(&self, name: &str) -> Result<usize, WishRefused> {
-        self.heads.iter().position(|head| head.name == name).ok_or(WishRefused::Unknown)
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -338,54 +208,50 @@ impl Heads {
     }
 }
 
-/// What the connections of a head in this state are to do.
-///
-/// If no head takes connections, a head that is down is left alone: what fails
-/// everywhere may be the check, and a client that is reset has nowhere to go.
-const fn order(stage: Stage, state: State, others_serve: bool) -> Order {
-    match (stage, state) {
-        (Stage::Cutting, _) => Order::Reset { silent: Duration::ZERO },
-        (Stage::Serving | Stage::Stopping, State::Down) if others_serve => {
-            Order::Reset { silent: DEAD_SILENCE }
+impl Table {
+    fn seat(&self, slot: usize) -> Option<&Seat> {
+        self.seats.iter().find(|seat| seat.slot == slot)
+    }
+
+    fn seat_mut(&mut self, slot: usize) -> Option<&mut Seat> {
+        self.seats.iter_mut().find(|seat| seat.slot == slot)
+    }
+
+    fn slot(&self, name: &str) -> Result<usize, WishRefused> {
+        let seat = self.seats.iter().find(|seat| seat.head.name() == name);
+        seat.map(|seat| seat.slot).ok_or(WishRefused::Unknown)
+    }
+
+    fn candidates(&self, at: Duration) -> Vec<Candidate> {
+        self.seats.iter().map(|seat| seat.candidate(at)).collect()
+    }
+
+    /// The heads besides this one, for a judgement of its conduct.
+    fn others(&self, slot: usize) -> Others {
+        let others = || self.seats.iter().filter(|seat| seat.slot != slot);
+        let ready = others().filter(|seat| seat.state() == State::Ready && seat.weight > 0).count();
+        let mut first_bytes: Vec<_> = others().filter_map(|seat| seat.conduct.first_byte()).collect();
+        first_bytes.sort_unstable();
+        Others {
+            spare: if ready >= floor(self.seats.len()) { Spare::Yes } else { Spare::No },
+            first_byte: first_bytes.get(first_bytes.len() / 2).copied(),
         }
-        (Stage::Stopping, _) => Order::Finish { quiet: STOPPING_QUIET },
-        (Stage::Serving, State::Draining) => Order::Finish { quiet: DRAINED_QUIET },
-        (Stage::Serving, State::Ready | State::Suspect | State::Down) => Order::Continue,
-    }
-}
-
-/// One connection's place at a head.
-pub struct Lease {
-    heads: Arc<Heads>,
-    position: usize,
-}
-
-impl Lease {
-    /// The head's position.
-    #[must_use]
-    pub const fn position(&self) -> usize {
-        self.position
     }
 
-    /// The head.
-    #[must_use]
-    pub fn head(&self) -> Option<&Head> {
-        self.heads.heads.get(self.position)
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(head) = self.head() {
-            head.connections.fetch_sub(1, Ordering::AcqRel);
+    fn give_orders(&mut self) {
+        let others_serve = self.seats.iter().any(|seat| seat.state().takes_connections());
+        for seat in &self.seats {
+            give(&seat.head, order(self.stage, seat.state(), others_serve));
+        }
+        self.leaving.retain(|head| head.connections() > 0);
+        for head in &self.leaving {
+            give(head, order(self.stage, State::Draining, others_serve));
         }
     }
 }
 
-impl fmt::Debug for Lease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Lease").field(&self.position).finish()
-    }
+fn give(head: &Head, order: repono_relay::Order) {
+    head.orders.send_if_modified(|current| std::mem::replace(current, order) != order);
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@
 //! |---|---|
 //! | [`config`] | the configuration, every key with unit, default and reason |
 //! | [`standing`] | what is known of a head, as one state machine |
+//! | [`conduct`] | what connections say of a head: ejection of one that fails its clients |
 //! | [`choice`] | which head takes the next connection |
 //! | [`heads`] | the table of heads: leases, orders to connections, the operator's wishes |
 //! | [`probe`] | the active check of a head: TCP, TLS, HTTP |
 //! | `connection` | one connection: reach a head, introduce the client, relay, record |
 //! | `admin` | the operator's interface on a unix socket |
-//! | [`run`] | all of it, until told to stop |
+//! | `handover` | the listener passes to a successor |
+//! | [`run`], [`run_from`] | all of it, until told to stop |
 //!
 //! No end is silent: FIN is passed on as FIN, RST as RST, an idle connection ends
 //! with FIN on both sides, and a connection whose head has died with RST.
@@ -18,9 +20,12 @@
 mod admin;
 mod checks;
 pub mod choice;
+pub mod conduct;
 pub mod config;
 mod connection;
 mod descriptors;
+mod end_code;
+mod handover;
 pub mod heads;
 mod key_file;
 pub mod probe;
@@ -29,7 +34,8 @@ mod service;
 mod shard;
 pub mod standing;
 mod tail;
+mod trace;
 mod watch;
 
 pub use config::Config;
-pub use service::{BalancerError, BoundAddresses, run};
+pub use service::{BalancerError, BoundAddresses, ListenerFrom, Start, run, run_from};

@@ -5,11 +5,12 @@ use std::time::Duration;
 use repono_journal::{ClosedBy, ConnectionRecord, Manner, Phase, Turns};
 use repono_relay::{End, EndedBy, Outcome, Side};
 
+use crate::conduct::Sign;
 use crate::watch::Watch;
 
 /// Fills what is known at the end of a relay that began `before` after the
 /// connection was accepted.
-pub(crate) fn fill(record: &mut ConnectionRecord, outcome: &Outcome, watch: &Watch, before: Duration) {
+pub(crate) fn fill(record: &mut ConnectionRecord, outcome: &Outcome, watch: &Watch<'_>, before: Duration) {
     let life = outcome.ended.saturating_duration_since(outcome.opened);
     record.ended = record.opened.plus(before.saturating_add(life));
     record.bytes_in = outcome.client.bytes;
@@ -24,6 +25,22 @@ pub(crate) fn fill(record: &mut ConnectionRecord, outcome: &Outcome, watch: &Wat
     record.tcp = watch.tcp();
 }
 
+/// What the end says of the head, if the head never said a word.
+pub(crate) fn last_sign(outcome: &Outcome) -> Option<Sign> {
+    use repono_relay::Manner as M;
+    if outcome.turns.count > 0 || outcome.client.bytes == 0 {
+        return None;
+    }
+    let waited = || outcome.ended.saturating_duration_since(outcome.client.last.unwrap_or(outcome.opened));
+    let cause = outcome.cause();
+    match (cause.by, cause.manner) {
+        (EndedBy::Server, M::Reset | M::Torn) => Some(Sign::Torn),
+        (EndedBy::Server, M::Fin) => None,
+        // Before its first byte the head was asked, and whoever gave up waited for it.
+        (EndedBy::Client | EndedBy::Relay, _) | (EndedBy::Server, _) => Some(Sign::NoFirstByte(waited())),
+    }
+}
+
 const fn closed_by(cause: End) -> ClosedBy {
     use repono_relay::Manner as M;
     match (cause.manner, cause.by) {
@@ -35,7 +52,7 @@ const fn closed_by(cause: End) -> ClosedBy {
     }
 }
 
-fn manner(cause: End, watch: &Watch) -> Manner {
+fn manner(cause: End, watch: &Watch<'_>) -> Manner {
     use repono_relay::Manner as M;
     let announced = match cause.by {
         EndedBy::Client => watch.announced(Side::Client),
@@ -90,7 +107,7 @@ mod tests {
         ];
         for (by, how, who, word) in cases {
             let cause = End { by, manner: how };
-            assert_eq!((closed_by(cause), manner(cause, &Watch::new())), (who, word), "{cause:?}");
+            assert_eq!((closed_by(cause), manner(cause, &Watch::new(None, None))), (who, word), "{cause:?}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,25 +11,34 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use repono_journal::{Journal, JournalConfig, JournalError};
 use repono_net::drain::Drain;
-use repono_net::listen;
 use repono_net::proxy_v2::ProxyKey;
 use repono_net::tls::{self, TlsError};
 use repono_relay::Clocks;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
-use crate::checks::{CHECK_MAX, check_forever};
+use crate::checks::{CHECK_MAX, check_while_held};
 use crate::config::{Config, ConfigError};
 use crate::connection::Common;
 use crate::heads::Heads;
 use crate::key_file::{self, KeyFileError};
 use crate::probe::Probe;
 use crate::shard::Shard;
-use crate::{admin, descriptors};
+use crate::trace::Traces;
+use crate::{admin, descriptors, handover};
+
+mod entrance;
+mod running;
+
+use entrance::Entrance;
+use running::{Ended, Running};
 
 /// How long connections may take to become quiet after the order to stop.
 const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// How long connections may go on beside a successor.
+const LEAVE_MAX: Duration = Duration::from_secs(3600);
 
 /// How long the last ones may take to be reset and recorded.
 const CUT_MAX: Duration = Duration::from_secs(3);
@@ -73,6 +83,22 @@ pub enum BalancerError {
         /// The kernel's reason.
         source: io::Error,
     },
+    /// No running balancer hands over its listener.
+    #[error("no balancer hands over its listener at {}", path.display())]
+    Predecessor {
+        /// Where it was asked.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
+    /// The listener that was given listens elsewhere.
+    #[error("the listener that was given is on {given}, the configuration says {configured}")]
+    OtherAddress {
+        /// `listen` of the configuration.
+        configured: SocketAddr,
+        /// Where the listener listens.
+        given: SocketAddr,
+    },
     /// The operator's socket cannot be opened.
     #[error("cannot listen on {}", path.display())]
     Admin {
@@ -89,6 +115,28 @@ pub enum BalancerError {
     Panicked,
 }
 
+/// How a balancer starts, and what it hears while it runs.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// Where its listening socket comes from.
+    pub listener: ListenerFrom,
+    /// Configurations that are to take effect while it runs: their heads and weights.
+    /// What else has changed in them is for a successor to take up.
+    pub reloads: Option<mpsc::Receiver<Config>>,
+}
+
+/// Where a listening socket comes from.
+#[derive(Debug, Default)]
+pub enum ListenerFrom {
+    /// It is opened.
+    #[default]
+    Own,
+    /// It was inherited, as systemd passes it.
+    Inherited(TcpListener),
+    /// A running balancer with the same operator's socket hands it over and drains.
+    Predecessor,
+}
+
 /// Runs a balancer until `shutdown` completes and its connections have ended.
 ///
 /// `ready` is called once connections are accepted. After `shutdown` none is: those
@@ -101,6 +149,20 @@ pub async fn run(
     ready: impl FnOnce(BoundAddresses),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), BalancerError> {
+    run_from(config, Start::default(), ready, shutdown).await
+}
+
+/// The same with a listener from elsewhere, and reloads; it also ends when a
+/// successor has taken over and the last connection has ended.
+///
+/// *Errors*: as [`run`].
+/// *Cancel safety*: as [`run`].
+pub async fn run_from(
+    config: Config,
+    start: Start,
+    ready: impl FnOnce(BoundAddresses),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), BalancerError> {
     config.validate()?;
     if config.closes_before_heads() {
         tracing::warn!(
@@ -108,23 +170,40 @@ pub async fn run(
             "idle_ms: heads keep idle connections for longer, so closes can race requests"
         );
     }
-    let (opened, listener, bound) = Opened::open(&config)?;
+    let opened = Opened::open(&config)?;
+    let entrance = Entrance::open(&config, start.listener).await?;
     let drain = CloseOnDrop(Drain::new());
     let mut background = opened.start_background(&config)?;
-    let mut threads = opened.start_threads(&config, listener, &drain.0)?;
+    let mut threads = opened.start_threads(&config, &entrance.listener, &drain.0)?;
+    let bound = entrance.bound.clone();
+    let relief = entrance.open_to_successors()?;
     ready(bound);
-    let ended = tokio::select! {
-        () = shutdown => Ok(()),
-        Some(failed) = threads.join_next() => failed.unwrap_or(Err(BalancerError::Panicked)),
-    };
+    let mut shutdown = pin!(shutdown);
+    let running = Running { opened: &opened, config: &config, reloads: start.reloads };
+    let ended = running.until_told(&mut background, &mut threads, relief, shutdown.as_mut()).await;
+    if let Ended::Relieved = ended {
+        tracing::info!("a successor has taken over: connections are drained");
+        drain.0.begin(Instant::now());
+        opened.heads.begin_leave();
+        tokio::select! {
+            _ = drain.0.wait_idle(Instant::now() + LEAVE_MAX) => {}
+            () = shutdown => {}
+        }
+    }
     stop(&opened.heads, &drain.0).await;
     let rest = join(threads).await;
     background.shutdown().await;
-    // The next balancer replaces a socket that cannot be removed.
-    let _ = std::fs::remove_file(&config.admin_socket);
+    if !matches!(ended, Ended::Relieved) {
+        // The next balancer replaces a socket that cannot be removed.
+        let _ = std::fs::remove_file(&config.admin_socket);
+        let _ = std::fs::remove_file(handover::path(&config.admin_socket));
+    }
     // Its thread is joined, which blocks; a panic in there has lost records only.
     let _ = spawn_blocking(move || opened.journal.close()).await;
-    ended.and(rest)
+    match ended {
+        Ended::Stopped | Ended::Relieved => rest,
+        Ended::Failed(error) => Err(error),
+    }
 }
 
 async fn stop(heads: &Heads, drain: &Drain) {
@@ -162,13 +241,14 @@ type Threads = JoinSet<Result<(), BalancerError>>;
 /// What a balancer opens before it listens.
 struct Opened {
     heads: Arc<Heads>,
+    traces: Arc<Traces>,
     proxy_key: ProxyKey,
     probe: Arc<Probe>,
     journal: Journal,
 }
 
 impl Opened {
-    fn open(config: &Config) -> Result<(Self, TcpListener, BoundAddresses), BalancerError> {
+    fn open(config: &Config) -> Result<Self, BalancerError> {
         let proxy_key = key_file::read(&config.proxy_key_file)?;
         let ca = std::fs::read(&config.ca)
             .map_err(|source| BalancerError::Ca { path: config.ca.clone(), source })?;
@@ -176,11 +256,8 @@ impl Opened {
         let probe = Arc::new(Probe::new(tls, config.tls_name()?, &proxy_key, CHECK_MAX));
         let journal = Journal::open(JournalConfig::new(&config.journal, "balancer", &config.name))?;
         let heads = Heads::new(&config.heads, journal.shared());
-        let failed = |source| BalancerError::Listen { address: config.listen, source };
-        let listener = listen::bind(config.listen, listen::BACKLOG).map_err(failed)?;
-        let listen = listener.local_addr().map_err(failed)?;
-        let bound = BoundAddresses { listen, admin_socket: config.admin_socket.clone() };
-        Ok((Self { heads, proxy_key, probe, journal }, listener, bound))
+        let traces = Arc::new(Traces::new(journal.shared()));
+        Ok(Self { heads, traces, proxy_key, probe, journal })
     }
 
     /// The health checks and the operator's interface, on the caller's runtime.
@@ -188,24 +265,22 @@ impl Opened {
         let admin = admin::bind(&config.admin_socket)
             .map_err(|source| BalancerError::Admin { path: config.admin_socket.clone(), source })?;
         let mut background = JoinSet::new();
-        for (position, _) in self.heads.iter() {
-            background.spawn(check_forever(Arc::clone(&self.heads), position, Arc::clone(&self.probe)));
+        for head in self.heads.all() {
+            background.spawn(check_while_held(Arc::clone(&self.heads), head, Arc::clone(&self.probe)));
         }
-        let heads = Arc::clone(&self.heads);
+        let (heads, traces) = (Arc::clone(&self.heads), Arc::clone(&self.traces));
         background.spawn(async move {
-            if let Err(error) = admin::serve(admin, heads).await {
+            if let Err(error) = admin::serve(admin, heads, traces).await {
                 tracing::error!(%error, "the operator's socket broke");
             }
         });
         Ok(background)
     }
 
-    /// The listener belongs to the threads alone: once the last of them has closed it,
-    /// the kernel answers for it.
     fn start_threads(
         &self,
         config: &Config,
-        listener: TcpListener,
+        listener: &TcpListener,
         drain: &Drain,
     ) -> Result<Threads, BalancerError> {
         let connections_max =
@@ -235,6 +310,7 @@ impl Opened {
             proxy_key: self.proxy_key.clone(),
             clocks: Clocks { idle: config.idle(), ..Clocks::DEFAULT },
             recorder: self.journal.shared(),
+            traces: Arc::clone(&self.traces),
             random: Mutex::new(StdRng::from_os_rng()),
         })
     }

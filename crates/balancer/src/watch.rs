@@ -2,14 +2,18 @@
 //! announced, and what the kernel knew at the end.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
-use repono_journal::TcpSummary;
+use repono_journal::{Stamp, TcpSummary};
 use repono_net::socket::{TcpInfo, tcp_info};
 use repono_relay::{Observer, Pass, Side, Stall, Verdict};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::conduct::Sign;
+use crate::heads::Lease;
 use crate::tail::{Tail, is_client_hello};
+use crate::trace::turns::Turns;
 
 /// What the client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +27,10 @@ enum Speech {
 }
 
 /// Watches one connection.
-#[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct Watch<'a> {
+    /// Told of the head's first byte; then `None`.
+    untold: Option<&'a Lease>,
+    turns: Option<Turns<'a>>,
     speech: Speech,
     spoke_last: Option<Side>,
     client_ended: Option<Instant>,
@@ -33,9 +39,12 @@ pub(crate) struct Watch {
     tcp: [Option<TcpSummary>; 2],
 }
 
-impl Watch {
-    pub(crate) const fn new() -> Self {
+impl<'a> Watch<'a> {
+    /// Watches a connection of this lease.
+    pub(crate) const fn new(lease: Option<&'a Lease>, turns: Option<Turns<'a>>) -> Self {
         Self {
+            untold: lease,
+            turns,
             speech: Speech::Silent,
             spoke_last: None,
             client_ended: None,
@@ -70,9 +79,12 @@ impl Watch {
     }
 }
 
-impl Observer for Watch {
+impl Observer for Watch<'_> {
     fn moved(&mut self, from: Side, bytes: &[u8], _: Instant) {
         self.spoke_last = Some(from);
+        if let Some(turns) = &mut self.turns {
+            turns.moved(from, bytes.len());
+        }
         match from {
             Side::Client => {
                 if self.speech == Speech::Silent {
@@ -81,6 +93,12 @@ impl Observer for Watch {
                 self.client.push(bytes);
             }
             Side::Server => self.head.push(bytes),
+        }
+    }
+
+    fn turn(&mut self, waited: Duration, _: Instant) {
+        if let Some(lease) = self.untold.take() {
+            lease.sign(Sign::FirstByte(waited), Stamp::now());
         }
     }
 
@@ -108,6 +126,9 @@ impl Observer for Watch {
 
     fn ending(&mut self, client: &TcpStream, server: &TcpStream) {
         self.tcp = [summary(client), summary(server)];
+        if let Some(turns) = &mut self.turns {
+            turns.end();
+        }
     }
 }
 
@@ -148,7 +169,7 @@ mod tests {
 
     /// What becomes of the head's FIN after these bytes.
     fn head_fin(bytes: &[(Side, &[u8])]) -> Pass {
-        let mut watch = Watch::new();
+        let mut watch = Watch::new(None, None);
         bytes.iter().for_each(|(side, bytes)| watch.moved(*side, bytes, Instant::now()));
         watch.fin(Side::Server, Instant::now())
     }
@@ -173,7 +194,7 @@ mod tests {
 
     #[test]
     fn after_the_clients_fin_the_head_may_just_close() {
-        let mut watch = Watch::new();
+        let mut watch = Watch::new(None, None);
         watch.moved(Side::Client, HELLO, Instant::now());
         watch.moved(Side::Client, CLOSE_NOTIFY, Instant::now());
         assert!(watch.announced(Side::Client) && !watch.announced(Side::Server));

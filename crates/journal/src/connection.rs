@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use repono_core::id::ConnectionId;
 
+use crate::end_code::EndCode;
 use crate::request::Side;
 use crate::stamp::Stamp;
 use crate::text::Text;
@@ -216,6 +217,8 @@ pub struct ConnectionRecord {
     pub phase: Phase,
     /// How long it had been idle.
     pub idle_at_close_ns: u64,
+    /// How it ended in two letters, on a side that relays.
+    pub end_code: Option<EndCode>,
     /// Its turns, on a side that times them.
     pub turns: Option<Turns>,
     /// `TCP_INFO` at the end: towards the source, and towards the destination.
@@ -250,6 +253,7 @@ impl ConnectionRecord {
             manner: Manner::Error,
             phase: Phase::Connect,
             idle_at_close_ns: 0,
+            end_code: None,
             turns: None,
             tcp: [None, None],
             head: Text::EMPTY,

@@ -11,6 +11,8 @@ use crate::json::{Object, object};
 use crate::request::{Outcome, Phases, RequestRecord, Reuse};
 use crate::stamp::Stamp;
 
+mod turn;
+
 /// More than any line: every text of a record escaped to six bytes a byte.
 pub(crate) const LINE_BYTES_MAX: usize = 8 << 10;
 
@@ -180,6 +182,9 @@ fn connection_own(o: &mut Object<'_>, counts: Counts, record: &ConnectionRecord)
         o.text("manner", record.manner.as_str());
         o.text("phase", record.phase.as_str());
         o.number("idle_at_close_ns", record.idle_at_close_ns);
+        if let Some(code) = record.end_code {
+            o.text("end_code", code.letters());
+        }
         if let Some(turns) = record.turns {
             o.object("turns", |o| {
                 o.number("count", turns.count);
@@ -223,6 +228,8 @@ fn tcp(o: &mut Object<'_>, summary: &TcpSummary) {
         o.number(name, value.into());
     }
 }
+
+pub(crate) use turn::turn;
 
 pub(crate) fn change(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &Change) {
     line(out, origin, record.at, |o| {

@@ -12,6 +12,8 @@
 //! | [`Recorder`], [`SharedRecorder`] | where a shard, or a seldom user, puts records |
 //! | [`RequestRecord`] | one request, when it ended |
 //! | [`ConnectionRecord`] | one connection, when it ended |
+//! | [`TurnRecord`] | one turn of a traced connection |
+//! | [`EndCode`] | two letters for how a relayed connection ended |
 //! | [`ChangeRecord`] | one change of configuration: who, what, from, to |
 //! | [`AuditRecord`] | one decision about a credential: issued, refused, revoked |
 //! | [`Stamp`] | an instant on both clocks |
@@ -20,6 +22,7 @@
 mod change;
 mod connection;
 mod encode;
+mod end_code;
 mod files;
 mod journal;
 mod json;
@@ -29,12 +32,15 @@ mod ring;
 mod sample;
 mod stamp;
 mod text;
+mod turn;
 mod writer;
 
 pub use change::{AuditRecord, ChangeRecord, Decision};
 pub use connection::{ClosedBy, ConnectionRecord, Manner, Phase, TcpSummary, Tls, TlsVersion, Turns};
+pub use end_code::{EndCause, EndCode, EndPhase};
 pub use journal::{Journal, JournalConfig, JournalError};
 pub use recorder::{Recorder, SharedRecorder};
 pub use request::{Outcome, Phases, RequestRecord, Reuse, Side};
 pub use stamp::Stamp;
 pub use text::{Text, UrlPath};
+pub use turn::TurnRecord;

@@ -8,6 +8,7 @@ use crate::change::{AuditRecord, ChangeRecord};
 use crate::connection::ConnectionRecord;
 use crate::request::RequestRecord;
 use crate::ring::{Entry, Shared, lock};
+use crate::turn::TurnRecord;
 
 /// How many records are pushed between two looks at how full the ring is.
 const PUSHES_PER_LOOK: u32 = 256;
@@ -38,6 +39,11 @@ impl Recorder {
     /// Records a connection that has ended.
     pub fn connection(&mut self, record: &ConnectionRecord) {
         self.push(Entry::Connection(*record));
+    }
+
+    /// Records a turn of a traced connection.
+    pub fn turn(&mut self, record: &TurnRecord) {
+        self.push(Entry::Turn(*record));
     }
 
     /// Records a change of configuration.
@@ -85,6 +91,11 @@ impl SharedRecorder {
     /// Records a connection that has ended.
     pub fn connection(&self, record: &ConnectionRecord) {
         lock(&self.0).connection(record);
+    }
+
+    /// Records a turn of a traced connection.
+    pub fn turn(&self, record: &TurnRecord) {
+        lock(&self.0).turn(record);
     }
 
     /// Records a change of configuration.

@@ -10,6 +10,7 @@ use rtrb::Consumer;
 use crate::change::{AuditRecord, Change};
 use crate::connection::ConnectionRecord;
 use crate::request::RequestRecord;
+use crate::turn::TurnRecord;
 
 /// One place of a ring.
 #[derive(Clone, Copy)]
@@ -20,6 +21,7 @@ use crate::request::RequestRecord;
 pub(crate) enum Entry {
     Request(RequestRecord),
     Connection(ConnectionRecord),
+    Turn(TurnRecord),
     Change(Change),
     Audit(AuditRecord),
 }

@@ -98,6 +98,9 @@ impl Writer {
                 }
                 self.line(|out, origin, counts| encode::connection(out, origin, counts, record));
             }
+            Entry::Turn(record) => {
+                self.line(|out, origin, counts| encode::turn(out, origin, counts, record));
+            }
             Entry::Change(record) => {
                 self.line(|out, origin, counts| encode::change(out, origin, counts, record));
             }

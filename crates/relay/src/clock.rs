@@ -11,7 +11,8 @@ pub struct Clocks {
     /// The same for a connection of which one direction has ended; then RST.
     pub half_closed: Duration,
     /// How long bytes may go unanswered or unwritten before the observer is asked
-    /// whether a peer is dead; asked again after each such span.
+    /// whether a peer is dead; asked again after each such span, and once when a
+    /// connection has been quiet for two of them.
     pub stall: Duration,
 }
 

@@ -17,6 +17,10 @@ use crate::observer::{Observer, Pass, Stall, Verdict};
 use crate::orders::Order;
 use crate::outcome::{End, Manner, Outcome, Phase, Side};
 
+/// Stall spans of quiet before the one examination of a quiet connection: after one
+/// span the kernel's own silence of acknowledgements may be a moment too young.
+const QUIET_STALLS: u32 = 2;
+
 /// A running relay.
 pub(crate) struct Duplex<'a, O> {
     client: TcpStream,
@@ -106,11 +110,25 @@ impl<'a, O: Observer> Duplex<'a, O> {
     pub(crate) fn next_look(&self) -> Instant {
         let active = self.meter.active();
         let limit = active + self.quiet_limit();
+        let limit = self.examination().map_or(limit, |due| limit.min(due));
         if self.is_busy() {
-            limit.min(active.max(self.examined) + self.clocks.stall)
+            limit
         } else {
             self.finish_after.map_or(limit, |quiet| limit.min(active + quiet))
         }
+    }
+
+    /// When the observer is asked next whether a peer is gone.
+    ///
+    /// Every stall span while someone is owed bytes. Once more when it has become
+    /// quiet: the last answer may lie in the kernel, sent again and again towards a
+    /// client that is no more, and only the idle clock would end that.
+    fn examination(&self) -> Option<Instant> {
+        let active = self.meter.active();
+        if self.is_busy() {
+            return Some(active.max(self.examined) + self.clocks.stall);
+        }
+        (self.examined < active).then(|| active + self.clocks.stall * QUIET_STALLS)
     }
 
     /// Closes the sockets in the way that fits the end; returns those that are owed
@@ -223,11 +241,10 @@ impl<'a, O: Observer> Duplex<'a, O> {
             let half = self.up.is_over() || self.down.is_over();
             return Some(End::relay(if half { Manner::HalfClosed } else { Manner::Idle }));
         }
-        if !self.is_busy() {
-            let finish = self.finish_after.is_some_and(|quiet| still >= quiet);
-            return finish.then_some(End::relay(Manner::Finished));
+        if !self.is_busy() && self.finish_after.is_some_and(|quiet| still >= quiet) {
+            return Some(End::relay(Manner::Finished));
         }
-        if now < self.meter.active().max(self.examined) + self.clocks.stall {
+        if self.examination().is_none_or(|due| now < due) {
             return None;
         }
         self.examined = now;

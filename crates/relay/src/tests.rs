@@ -290,6 +290,28 @@ async fn a_stall_is_examined_and_a_vanished_server_is_cut() {
 }
 
 #[tokio::test]
+async fn a_quiet_connection_is_examined_once() {
+    struct Counting(mpsc::UnboundedSender<Duration>);
+    impl Observer for Counting {
+        fn stalled(&mut self, stall: Stall<'_>) -> Verdict {
+            let _ = self.0.send(stall.waited);
+            Verdict::Wait
+        }
+    }
+    let (examined, mut seen) = mpsc::unbounded_channel();
+    let clocks = Clocks { stall: SHORT, idle: SHORT * 8, ..Clocks::DEFAULT };
+    let mut stage = Stage::new(clocks, Orders::none(), Counting(examined)).await;
+    stage.ask().await;
+    stage.answer().await;
+    eof(&mut stage.client).await;
+    drop((stage.client, stage.server));
+    assert_eq!(stage.relay.await.expect("ended").cause(), end(EndedBy::Relay, Manner::Idle));
+    let waited = seen.recv().await.expect("once, for the last answer may not have arrived");
+    assert!(waited >= SHORT * 2, "{waited:?}");
+    assert!(seen.recv().await.is_none(), "an idle connection is not woken again and again");
+}
+
+#[tokio::test]
 async fn an_idle_relay_is_small() {
     let ((_client, near), (far, _server)) = (pair().await, pair().await);
     let mut observer = Silent;

@@ -2,6 +2,8 @@
 //! heads, over the administrators' unix socket.
 
 mod call;
+mod head;
+mod length;
 mod show;
 
 use std::ffi::OsString;
@@ -14,11 +16,12 @@ use serde_json::{Value, json};
 
 use crate::output::{Form, usage};
 use call::{Call, call};
+use head::Head;
 
 /// Options of `repono admin`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  repono admin head list\n  repono admin head drain head-2\n  repono admin application create reports\n  repono admin user create demo:alice --application reports\n  repono admin policy put demo readers --user demo:alice --document policy.json\n  repono admin revoke user demo:alice\n  repono admin signing-key rotate ticket"
+    after_help = "Examples:\n  repono admin head list\n  repono admin head drain head-2\n  repono admin head trace head-2 --for 10m\n  repono admin application create reports\n  repono admin user create demo:alice --application reports\n  repono admin policy put demo readers --user demo:alice --document policy.json\n  repono admin revoke user demo:alice\n  repono admin signing-key rotate ticket"
 )]
 pub(crate) struct Options {
     /// The administrators' socket; without it, the one that the profile names
@@ -224,18 +227,6 @@ enum Revoke {
     Key { role: Role, id: String },
 }
 
-#[derive(Subcommand, Debug)]
-enum Head {
-    /// List the heads with their state and connections
-    List,
-    /// Give a head no new connections, and end its quiet ones
-    Drain { head: String },
-    /// Take a drained head back
-    Ready { head: String },
-    /// Send every new connection to one head; `off` ends it
-    Only { head: String },
-}
-
 /// A chosen secret. It is read from a file, because other users of the machine
 /// can read a command line.
 #[derive(Args, Debug)]
@@ -298,7 +289,7 @@ fn request(subject: &Subject) -> Result<Call> {
             Ok(Call::post(&["signing-keys", role.name(), "rotate"], json!({})))
         }
         Subject::Revoke(revoke) => Ok(revoke_call(revoke)),
-        Subject::Head(head) => Ok(head_call(head)),
+        Subject::Head(head) => Ok(head.call()),
         Subject::Audit => Ok(Call::get(&["audit"])),
     }
 }
@@ -418,14 +409,4 @@ fn revoke_call(revoke: &Revoke) -> Call {
         Revoke::Key { role, id } => json!({"key": {"role": role.name(), "id": id}}),
     };
     Call::post(&["revoke"], body)
-}
-
-fn head_call(head: &Head) -> Call {
-    match head {
-        Head::List => Call::get(&["heads"]),
-        Head::Drain { head } => Call::post(&["heads", head, "drain"], json!({})),
-        Head::Ready { head } => Call::post(&["heads", head, "ready"], json!({})),
-        Head::Only { head } if head == "off" => Call::post(&["heads", "only", "off"], json!({})),
-        Head::Only { head } => Call::post(&["heads", head, "only"], json!({})),
-    }
 }

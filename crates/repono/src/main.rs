@@ -55,7 +55,7 @@ enum Command {
     /// Run one head
     Head(service::Options),
     /// Run the balancer
-    Balancer(service::Options),
+    Balancer(service::BalancerOptions),
     /// Run the vending service
     Vending(service::Options),
     /// Run the monitor

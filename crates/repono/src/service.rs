@@ -1,5 +1,6 @@
 //! Running one service in this process: `head`, `balancer`, `vending` and `monitor`.
 
+mod balancer;
 mod configuration;
 
 use std::future::Future;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output::Form;
+pub(crate) use balancer::{BalancerOptions, balancer};
 use configuration::configuration;
 
 /// Printed on standard output when the service answers; the supervisor waits for it.
@@ -35,18 +37,6 @@ pub(crate) fn head(options: &Options, form: Form) -> Result<()> {
         return print_effective(&config, form);
     }
     serve(async |shutdown| Ok(repono_head::run(config, announce_ready, shutdown).await?))
-}
-
-/// Runs the balancer.
-pub(crate) fn balancer(options: &Options, form: Form) -> Result<()> {
-    let config: repono_balancer::Config = configuration(&options.config)?;
-    config
-        .validate()
-        .map_err(|error| crate::output::usage(format!("{}: {error}", options.config.display())))?;
-    if options.check {
-        return print_effective(&config, form);
-    }
-    serve(async |shutdown| Ok(repono_balancer::run(config, |_addresses| announce_ready(), shutdown).await?))
 }
 
 /// Runs the vending service.

@@ -47,6 +47,18 @@ fn every_unit_starts_what_the_program_takes() {
     }
 }
 
+#[test]
+fn the_socket_unit_opens_what_the_balancer_is_configured_for() {
+    let unit = fs::read_to_string(deploy().join("systemd/repono-balancer.socket")).expect("a unit");
+    let config = fs::read_to_string(deploy().join("config/balancer.toml")).expect("a configuration");
+    let config: toml::Table = config.parse().expect("TOML");
+    let opened = unit.lines().find_map(|line| line.strip_prefix("ListenStream="));
+    assert_eq!(opened, config["listen"].as_str());
+    let service = fs::read_to_string(deploy().join("systemd/repono-balancer.service")).expect("a unit");
+    let last_filter = service.lines().rfind(|line| line.starts_with("SystemCallFilter="));
+    assert_eq!(last_filter, Some("SystemCallFilter=pidfd_open pidfd_getfd"), "after what it denies");
+}
+
 /// Every file that a configuration takes from a unit's credentials is one that the
 /// unit loads.
 #[test]

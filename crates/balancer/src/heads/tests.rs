@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::{Author, Heads, Lease, WishRefused};
 use crate::choice::Tried;
+use crate::conduct::Sign;
 use crate::config::HeadAddress;
 use crate::probe::Level;
 use crate::standing::{Event, State, Wish};
@@ -29,6 +30,7 @@ impl Stage {
         let address = |number: u16| HeadAddress {
             name: format!("head-{number}"),
             address: ([127, 0, 0, 1], number).into(),
+            weight: 1,
         };
         let heads = Heads::new(&[address(1), address(2), address(3)], journal.shared());
         (0..3).for_each(|head| heads.observe(head, Event::Passed, ME.at));
@@ -36,15 +38,15 @@ impl Stage {
     }
 
     fn lease(&mut self) -> Option<Lease> {
-        self.heads.lease(Tried::default(), &mut self.random)
+        self.heads.lease(Tried::default(), ME.at, &mut self.random)
     }
 
     fn states(&self) -> Vec<State> {
-        self.heads.list().iter().map(|head| head.state).collect()
+        self.heads.list(ME.at).iter().map(|head| head.state).collect()
     }
 
     fn order(&self, head: usize) -> Order {
-        let (_, head) = self.heads.iter().nth(head).expect("three");
+        let (_, head) = self.heads.all().swap_remove(head);
         *head.orders().borrow()
     }
 
@@ -57,11 +59,11 @@ impl Stage {
 fn a_connection_counts_until_its_lease_ends() {
     let mut stage = Stage::new();
     let leases: Vec<_> = (0..30).map(|_| stage.lease().expect("ready")).collect();
-    let counts: Vec<_> = stage.heads.list().iter().map(|head| head.connections).collect();
+    let counts: Vec<_> = stage.heads.list(ME.at).iter().map(|head| head.connections).collect();
     assert_eq!(counts.iter().sum::<usize>(), 30);
     assert!(counts.iter().all(|count| (8..=12).contains(count)), "{counts:?}");
     drop(leases);
-    assert!(stage.heads.list().iter().all(|head| head.connections == 0));
+    assert!(stage.heads.list(ME.at).iter().all(|head| head.connections == 0));
 }
 
 #[test]
@@ -69,15 +71,16 @@ fn only_sends_all_to_one_until_that_is_gone() {
     let mut stage = Stage::new();
     stage.heads.only("head-2", ME).expect("ready");
     for _ in 0..20 {
-        assert_eq!(stage.lease().expect("ready").position(), 1);
+        assert_eq!(stage.lease().expect("ready").slot(), 1);
     }
-    assert!(stage.heads.list()[1].only);
-    let elsewhere = stage.heads.lease(Tried::default().with(1), &mut stage.random).expect("others are left");
-    assert_ne!(elsewhere.position(), 1, "it was tried in vain");
+    assert!(stage.heads.list(ME.at)[1].only);
+    let elsewhere =
+        stage.heads.lease(Tried::default().with(1), ME.at, &mut stage.random).expect("others are left");
+    assert_ne!(elsewhere.slot(), 1, "it was tried in vain");
     stage.fell(1);
-    assert_ne!(stage.lease().expect("others are left").position(), 1);
+    assert_ne!(stage.lease().expect("others are left").slot(), 1);
     stage.heads.only_off(ME);
-    assert!(stage.heads.list().iter().all(|head| !head.only));
+    assert!(stage.heads.list(ME.at).iter().all(|head| !head.only));
     assert_eq!(stage.heads.only("head-2", ME), Err(WishRefused::TakesNone));
     assert_eq!(stage.heads.only("head-9", ME), Err(WishRefused::Unknown));
     assert_eq!(stage.heads.wish("", Wish::Drain, ME), Err(WishRefused::Unknown));
@@ -88,9 +91,9 @@ fn draining_the_only_head_lifts_only() {
     let mut stage = Stage::new();
     stage.heads.only("head-1", ME).expect("ready");
     stage.heads.wish("head-1", Wish::Drain, ME).expect("known");
-    assert!(stage.heads.list().iter().all(|head| !head.only));
+    assert!(stage.heads.list(ME.at).iter().all(|head| !head.only));
     for _ in 0..20 {
-        assert_ne!(stage.lease().expect("two are left").position(), 0);
+        assert_ne!(stage.lease().expect("two are left").slot(), 0);
     }
     assert_eq!(stage.order(0), Order::Finish { quiet: Duration::from_secs(60) });
     stage.heads.wish("head-1", Wish::Serve, ME).expect("known");
@@ -104,8 +107,8 @@ fn a_dead_heads_connections_are_reset_unless_all_heads_are_dead() {
     stage.fell(0);
     assert_eq!(stage.states(), [State::Down, State::Ready, State::Ready]);
     assert_eq!(stage.order(0), Order::Reset { silent: Duration::from_secs(3) });
-    assert_eq!(stage.heads.list()[0].failing, Some(Level::Tls));
-    let (_, head) = stage.heads.iter().next().expect("three");
+    assert_eq!(stage.heads.list(ME.at)[0].failing, Some(Level::Tls));
+    let (_, head) = stage.heads.all().swap_remove(0);
     let mut orders = head.orders();
     orders.mark_unchanged();
     stage.heads.observe_failure(0, Level::Tcp, ME.at);
@@ -139,4 +142,73 @@ fn every_change_is_in_the_journal() {
         assert!(words.iter().all(|word| line.contains(&format!("\"{word}\""))), "{line}");
     }
     assert!(lines[2].contains("head-3.state"));
+}
+
+#[test]
+fn a_head_that_fails_its_clients_is_ejected_down_to_the_floor() {
+    let mut stage = Stage::new();
+    let fail = |stage: &Stage, head, at| (0..5).for_each(|_| stage.heads.sign(head, Sign::Torn, at));
+    let at = |seconds: u64| ME.at.plus(Duration::from_secs(seconds));
+    fail(&stage, 0, ME.at);
+    assert_eq!(stage.states(), [State::Ejected, State::Ready, State::Ready]);
+    assert_eq!(stage.order(0), Order::Continue, "what it has may go on");
+    for _ in 0..20 {
+        assert_ne!(stage.lease().expect("two are left").slot(), 0);
+    }
+    fail(&stage, 1, ME.at);
+    assert_eq!(stage.states()[1], State::Ready, "two of three must be left");
+    stage.heads.observe(0, Event::Passed, at(9));
+    assert_eq!(stage.states()[0], State::Ejected);
+    stage.heads.observe(0, Event::Passed, at(10));
+    let back = stage.heads.list(at(25)).swap_remove(0);
+    assert_eq!((back.state, back.share, back.ejections), (State::Ready, 550, 1), "a slow start");
+    fail(&stage, 0, at(30));
+    stage.heads.observe(0, Event::Passed, at(49));
+    assert_eq!(stage.states()[0], State::Ejected, "twice as long");
+    stage.heads.observe(0, Event::Passed, at(50));
+    assert_eq!(stage.states()[0], State::Ready);
+    stage.journal.flush();
+    let text = std::fs::read_to_string(stage.dir.path().join("balancer.jsonl")).expect("written");
+    assert!(text.contains("balancer: resets before the first byte"), "{text}");
+}
+
+#[test]
+fn weights_are_the_operators_and_zero_takes_nothing() {
+    let mut stage = Stage::new();
+    stage.heads.weigh("head-1", 0, ME).expect("known");
+    for _ in 0..20 {
+        assert_ne!(stage.lease().expect("two are left").slot(), 0);
+    }
+    assert_eq!(stage.heads.weigh("head-1", 257, ME), Err(WishRefused::Weight));
+    assert_eq!(stage.heads.weigh("head-9", 1, ME), Err(WishRefused::Unknown));
+    stage.heads.weigh("head-1", 256, ME).expect("known");
+    let leases: Vec<_> = (0..258).map(|_| stage.lease().expect("ready")).collect();
+    assert!(stage.heads.list(ME.at)[0].connections >= 250);
+    drop(leases);
+}
+
+#[test]
+fn a_reload_keeps_what_stays_and_drains_what_goes() {
+    let mut stage = Stage::new();
+    let staying = stage.heads.all();
+    stage.heads.only("head-1", ME).expect("ready");
+    let lease = stage.lease().expect("ready");
+    let address = |number: u16, weight| HeadAddress {
+        name: format!("head-{number}"),
+        address: ([127, 0, 0, 1], number).into(),
+        weight,
+    };
+    let came = stage.heads.reload(&[address(4, 1), address(3, 7), address(2, 1)], ME);
+    assert_eq!(came.len(), 1);
+    let list = stage.heads.list(ME.at);
+    let names: Vec<_> = list.iter().map(|head| (head.name.as_str(), head.weight)).collect();
+    assert_eq!(names, [("head-4", 1), ("head-3", 7), ("head-2", 1)]);
+    assert_eq!(stage.states(), [State::Down, State::Ready, State::Ready]);
+    assert!(list.iter().all(|head| !head.only), "the only head has gone");
+    assert!(stage.heads.holds(&staying[1].1) && !stage.heads.holds(&staying[0].1));
+    assert_eq!(*lease.head().orders().borrow(), Order::Finish { quiet: Duration::from_secs(60) });
+    stage.heads.cut();
+    assert_eq!(*lease.head().orders().borrow(), Order::Reset { silent: Duration::ZERO }, "not forgotten");
+    stage.heads.observe(came[0].0, Event::Passed, ME.at);
+    assert_eq!(stage.heads.list(ME.at)[0].share, 100, "a slow start");
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod reload;
 mod stage;
 
 use std::io;
@@ -56,8 +57,10 @@ async fn a_client_is_introduced_served_and_recorded() {
     stage.stop();
     let journal = stage.ended().await;
     let record = connections(&journal).pop().expect("one connection");
-    for part in [header.id.to_string(), "head-1".into(), "\"fin+close_notify\"".into(), "\"client\"".into()] {
-        assert!(record.contains(&part), "{part} in {record}");
+    for part in
+        [&header.id.to_string(), "head-1", "\"fin+close_notify\"", "\"client\"", "\"end_code\":\"--\""]
+    {
+        assert!(record.contains(part), "{part} in {record}");
     }
     let record: Value = serde_json::from_str(&record).expect("JSON");
     assert!(record.to_string().contains("\"rtt_us\""), "TCP_INFO of both sides: {record}");
@@ -68,7 +71,7 @@ async fn a_refusing_head_costs_a_client_nothing() {
     let stage = Stage::new(1, |config| {
         let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
         let address = gone.local_addr().expect("bound");
-        config.heads.insert(0, HeadAddress { name: "head-0".to_owned(), address });
+        config.heads.insert(0, HeadAddress { name: "head-0".to_owned(), address, weight: 1 });
     })
     .await;
     assert_eq!(stage.served_by(20).await, ["head-1"]);
@@ -81,7 +84,7 @@ async fn without_a_head_the_client_is_told_at_once() {
     let mut stage = Stage::new(0, |config| {
         let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
         let address = gone.local_addr().expect("bound");
-        config.heads = vec![HeadAddress { name: "head-0".to_owned(), address }];
+        config.heads = vec![HeadAddress { name: "head-0".to_owned(), address, weight: 1 }];
     })
     .await;
     turned_away(&stage).await;
@@ -89,6 +92,7 @@ async fn without_a_head_the_client_is_told_at_once() {
     let journal = stage.ended().await;
     let records = connections(&journal);
     assert!(records[0].contains("\"kill\"") && records[0].contains("\"connect\""), "{records:?}");
+    assert!(records[0].contains("\"end_code\":\"SC\""), "{records:?}");
 }
 
 #[tokio::test]
@@ -111,12 +115,20 @@ async fn the_operator_drains_and_forces() {
     assert_eq!(stage.admin("POST", "/v1/heads/head-1/ready").await.0, 200);
     assert_eq!(stage.served_by(60).await.len(), 3);
 
+    let (status, list) = stage.admin("POST", "/v1/heads/head-3/weight/0").await;
+    assert_eq!((status, &list[2]["weight"]), (200, &0.into()));
+    assert_eq!(stage.served_by(40).await, ["head-1", "head-2"]);
+    for path in ["/v1/heads/head-3/weight/257", "/v1/heads/head-3/weight/-1"] {
+        let (status, refused) = stage.admin("POST", path).await;
+        assert_eq!((status, &refused["error"]["code"]), (400, &"Weight".into()));
+    }
+
     let (status, refused) = stage.admin("POST", "/v1/heads/head-9/drain").await;
     assert_eq!((status, &refused["error"]["code"]), (404, &"UnknownHead".into()));
     stage.stop();
     let journal = stage.ended().await;
     let by_operator = journal.iter().map(Value::to_string).filter(|line| line.contains("\"uid ")).count();
-    assert_eq!(by_operator, 4, "only, off, drain, ready");
+    assert_eq!(by_operator, 5, "only, off, drain, ready, weight");
 }
 
 #[tokio::test]
@@ -156,6 +168,57 @@ async fn a_hanging_head_is_found_and_its_connections_are_reset() {
 }
 
 #[tokio::test]
+async fn a_trace_journals_turns_and_nothing_of_their_bytes() {
+    let mut stage = Stage::new(1, |_| {}).await;
+    let mut client = stage.client().await;
+    assert_eq!(client.ask().await, "head-1");
+    assert_eq!(stage.admin("POST", "/v1/heads/head-7/trace/60").await.0, 404);
+    assert_eq!(stage.admin("POST", "/v1/heads/head-1/trace/99999999").await.0, 400);
+    let (status, list) = stage.admin("POST", "/v1/heads/127.0.0.0%2F8/trace/60").await;
+    assert_eq!((status, &list[0]["target"]), (200, &"127.0.0.0/8".into()));
+    assert_eq!(client.ask().await, "head-1");
+    assert_eq!(client.ask().await, "head-1");
+    assert_eq!(stage.admin("POST", "/v1/heads/127.0.0.0%2F8/trace/0").await.1, Value::Array(Vec::new()));
+    assert_eq!(client.ask().await, "head-1");
+    let id = stage.heads[0].clients.recv().await.expect("introduced").id.to_string();
+    stage.stop();
+    fin(&mut client.into_tcp()).await;
+    let journal = stage.ended().await;
+    let turns: Vec<_> = journal.iter().filter(|line| line["event"]["dataset"] == "repono.turn").collect();
+    assert_eq!(turns.len(), 2, "while it was traced: {turns:?}");
+    for (number, turn) in (1..).zip(turns) {
+        let own = &turn["repono"];
+        assert_eq!((&own["turn"]["number"], &own["head"]), (&Value::from(number), &"head-1".into()));
+        assert_eq!(own["connection"]["id"], id.as_str());
+        assert!(
+            own["connection"]["bytes_in"].as_u64() > Some(4) && own["turn"]["wait_ns"].as_u64() > Some(0)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_fails_every_client_is_ejected_though_its_checks_pass() {
+    let mut stage = Stage::new(2, |_| {}).await;
+    stage.heads[0].rude.store(true, Ordering::SeqCst);
+    let hello = [22, 3, 1, 0, 4, 1, 0, 0, 0];
+    let ejected = async {
+        while stage.state("head-1").await["state"] != "ejected" {
+            let mut stream = stage.tcp().await.expect("connect");
+            stream.write_all(&hello).await.expect("write");
+            // Head-2 answers with an alert, head-1 with RST.
+            let _ = end(&mut stream).await;
+        }
+    };
+    timeout(LIMIT, ejected).await.expect("ejected in time");
+    assert_eq!(stage.state("head-1").await["ejections"], 1);
+    assert_eq!(stage.served_by(10).await, ["head-2"]);
+    stage.stop();
+    let journal = stage.ended().await;
+    let change = journal.iter().map(Value::to_string).find(|line| line.contains("\"ejected\""));
+    assert!(change.expect("recorded").contains("resets before the first byte"));
+}
+
+#[tokio::test]
 async fn a_head_that_dies_within_an_answer_is_not_taken_for_one_that_closed() {
     let mut stage = Stage::new(1, |_| {}).await;
     let mut client = stage.client().await;
@@ -166,6 +229,7 @@ async fn a_head_that_dies_within_an_answer_is_not_taken_for_one_that_closed() {
     let journal = stage.ended().await;
     let records = connections(&journal);
     assert!(records[0].contains("\"head\"") && records[0].contains("\"wait\""), "{records:?}");
+    assert!(records[0].contains("\"end_code\":\"SD\""), "{records:?}");
 }
 
 #[tokio::test]
@@ -177,7 +241,11 @@ async fn an_idle_connection_ends_with_fin() {
     fin(&mut tcp).await;
     drop(tcp);
     stage.stop();
-    assert!(connections(&stage.ended().await)[0].contains("\"idle-expiry\""));
+    let records = connections(&stage.ended().await);
+    assert!(
+        records[0].contains("\"idle-expiry\"") && records[0].contains("\"end_code\":\"cD\""),
+        "{records:?}"
+    );
 }
 
 #[tokio::test]

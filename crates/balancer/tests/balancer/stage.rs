@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
 use repono_balancer::config::HeadAddress;
-use repono_balancer::{BalancerError, BoundAddresses, Config, run};
+use repono_balancer::{BalancerError, BoundAddresses, Config, ListenerFrom, Start, run_from};
 use repono_net::listen::{self, BACKLOG};
 use repono_net::proxy_v2::{Header, ProxyKey, Received, receive};
-use repono_net::socket::{SocketOptions, connect};
+use repono_net::socket::{SocketOptions, connect, reset};
 use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKey, TicketKeys};
 use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::ServerName;
@@ -38,6 +38,8 @@ pub(crate) struct FakeHead {
     pub(crate) status: Arc<AtomicU16>,
     /// Accepts, and says nothing more: as a stopped process does.
     pub(crate) mute: Arc<AtomicBool>,
+    /// Resets every client before its first byte, and passes every check.
+    pub(crate) rude: Arc<AtomicBool>,
     /// The clients that were introduced.
     pub(crate) clients: mpsc::UnboundedReceiver<Header>,
     _task: JoinSet<()>,
@@ -49,21 +51,23 @@ impl FakeHead {
         let listener = listen::bind((Ipv4Addr::LOCALHOST, 0).into(), BACKLOG).expect("bind");
         let listener = TcpListener::from_std(listener).expect("on this runtime");
         let address = listener.local_addr().expect("bound");
-        let address = HeadAddress { name: name.to_owned(), address };
+        let address = HeadAddress { name: name.to_owned(), address, weight: 1 };
         let (status, mute) = (Arc::new(AtomicU16::new(200)), Arc::new(AtomicBool::new(false)));
+        let rude = Arc::new(AtomicBool::new(false));
         let (introduced, clients) = mpsc::unbounded_channel();
         let mut task = JoinSet::new();
-        let (name, conditions) = (name.to_owned(), (Arc::clone(&status), Arc::clone(&mute)));
+        let (name, conditions) =
+            (name.to_owned(), (Arc::clone(&status), Arc::clone(&mute), Arc::clone(&rude)));
         task.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.expect("accept");
-                let (status, mute) = conditions.clone();
-                let peer = Peer { name: name.clone(), status, mute, introduced: introduced.clone() };
+                let (status, mute, rude) = conditions.clone();
+                let peer = Peer { name: name.clone(), status, mute, rude, introduced: introduced.clone() };
                 connections.spawn(peer.serve(stream, Arc::clone(&tls)));
             }
         });
-        Self { address, status, mute, clients, _task: task }
+        Self { address, status, mute, rude, clients, _task: task }
     }
 }
 
@@ -71,6 +75,7 @@ struct Peer {
     name: String,
     status: Arc<AtomicU16>,
     mute: Arc<AtomicBool>,
+    rude: Arc<AtomicBool>,
     introduced: mpsc::UnboundedSender<Header>,
 }
 
@@ -86,6 +91,10 @@ impl Peer {
                     "HTTP/1.1 {} Whatever\r\nContent-Length: 0\r\n\r\n",
                     self.status.load(Ordering::SeqCst)
                 )
+            }
+            Received::Client(_) if self.rude.load(Ordering::SeqCst) => {
+                stream.readable().await.expect("the client's hello");
+                return reset(stream);
             }
             Received::Client(header) => {
                 let _ = self.introduced.send(header);
@@ -114,8 +123,25 @@ pub(crate) struct Stage {
     pub(crate) bound: BoundAddresses,
     pub(crate) dir: TempDir,
     tls: Arc<ClientConfig>,
+    config: Config,
+    reloads: mpsc::Sender<Config>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<Result<(), BalancerError>>,
+}
+
+type Running = JoinHandle<Result<(), BalancerError>>;
+
+/// Starts a balancer and waits until it is ready.
+async fn started(
+    config: Config,
+    listener: ListenerFrom,
+) -> (BoundAddresses, mpsc::Sender<Config>, oneshot::Sender<()>, Running) {
+    let ((stop, stopped), (ready, is_ready)) = (oneshot::channel::<()>(), oneshot::channel());
+    let (reloads, receiver) = mpsc::channel(1);
+    let start = Start { listener, reloads: Some(receiver) };
+    let ready = move |bound| ready.send(bound).expect("awaited");
+    let running = tokio::spawn(run_from(config, start, ready, async move { _ = stopped.await }));
+    (is_ready.await.expect("started"), reloads, stop, running)
 }
 
 impl Stage {
@@ -129,15 +155,11 @@ impl Stage {
         }
         let mut config = config(dir.path(), &fakes);
         change(&mut config);
-        let ((stop, stopped), (ready, is_ready)) = (oneshot::channel::<()>(), oneshot::channel());
-        let running =
-            tokio::spawn(run(config, move |bound| ready.send(bound).expect("awaited"), async move {
-                _ = stopped.await
-            }));
-        let bound = is_ready.await.expect("started");
-        let stage = Self { heads: fakes, bound, dir, tls, stop: Some(stop), running };
-        for head in &stage.heads {
-            stage.wait_for(&head.address.name, "ready").await;
+        let (bound, reloads, stop, running) = started(config.clone(), ListenerFrom::Own).await;
+        let stage = Self { heads: fakes, bound, dir, tls, config, reloads, stop: Some(stop), running };
+        let configured = stage.config.heads.iter().map(|head| &head.name);
+        for name in configured.filter(|name| stage.heads.iter().any(|head| head.address.name == **name)) {
+            stage.wait_for(name, "ready").await;
         }
         stage
     }
@@ -183,6 +205,21 @@ impl Stage {
         heads.iter().find(|head| head["name"] == name).expect("listed").clone()
     }
 
+    /// Waits until the list has exactly these heads.
+    pub(crate) async fn wait_until_listed(&self, names: &[&str]) {
+        let listed = async {
+            loop {
+                let (_, list) = self.admin("GET", "/v1/heads").await;
+                let heads = list.as_array().expect("a list");
+                if heads.iter().map(|head| head["name"].as_str().expect("a name")).eq(names.iter().copied()) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, listed).await.expect("listed in time");
+    }
+
     /// Waits until a head is in a state.
     pub(crate) async fn wait_for(&self, name: &str, state: &str) {
         let reached = async {
@@ -191,6 +228,28 @@ impl Stage {
             }
         };
         tokio::time::timeout(LIMIT, reached).await.expect("the state is reached");
+    }
+
+    /// Replaces the balancer by a successor, which takes over its listener; returns
+    /// the old one, which drains.
+    pub(crate) async fn succeed(&mut self) -> Running {
+        let (bound, reloads, stop, running) = started(self.config.clone(), ListenerFrom::Predecessor).await;
+        self.bound = bound;
+        self.reloads = reloads;
+        // Kept by the task that it was sent to: the old balancer is not told to stop.
+        let old = self.stop.replace(stop).expect("runs");
+        let running = std::mem::replace(&mut self.running, running);
+        tokio::spawn(async move {
+            let ended = running.await.expect("no panic");
+            drop(old);
+            ended
+        })
+    }
+
+    /// Reloads the configuration with this change.
+    pub(crate) async fn reload(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+        self.reloads.send(self.config.clone()).await.expect("runs");
     }
 
     /// Gives the order to stop.

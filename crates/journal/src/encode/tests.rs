@@ -7,12 +7,14 @@ use repono_core::refusal::After;
 use repono_core::request::Method;
 use serde_json::Value;
 
-use super::{Counts, LINE_BYTES_MAX, Origin, audit, change, connection, request};
+use super::{Counts, LINE_BYTES_MAX, Origin, audit, change, connection, request, turn};
 use crate::change::{AuditRecord, Change, ChangeRecord, Decision};
 use crate::connection::{ClosedBy, ConnectionRecord, Manner, Phase, TcpSummary, Tls, TlsVersion, Turns};
+use crate::end_code::{EndCause, EndCode, EndPhase};
 use crate::request::{Outcome, Phases, RequestRecord, Reuse, Side};
 use crate::stamp::Stamp;
 use crate::text::{Text, UrlPath};
+use crate::turn::TurnRecord;
 
 /// The ECS 9.4 fields that we write, with the type each has there.
 const ECS: [(&str, &str); 44] = [
@@ -64,7 +66,8 @@ const ECS: [(&str, &str); 44] = [
 ];
 
 /// Objects of ours whose members may be numbers, words or truths.
-const OWN_OBJECTS: [&str; 8] = [
+const OWN_OBJECTS: [&str; 9] = [
+    "repono.turn.",
     "repono.change.",
     "repono.connection.",
     "repono.journal.",
@@ -142,6 +145,7 @@ fn full_connection() -> ConnectionRecord {
         manner: Manner::IdleExpiry,
         phase: Phase::Idle,
         idle_at_close_ns: 55,
+        end_code: Some(EndCode { cause: EndCause::ServerTimeout, phase: EndPhase::Data }),
         turns: Some(Turns { count: 12, worst_ns: 9, last_ns: 3 }),
         tcp: [Some(summary), Some(summary)],
         head: Text::new("head-3"),
@@ -149,10 +153,49 @@ fn full_connection() -> ConnectionRecord {
     }
 }
 
+fn full_turn() -> TurnRecord {
+    TurnRecord {
+        connection: ConnectionId::from_bytes([0xab; 12]),
+        source: "10.0.0.7:56478".parse().unwrap(),
+        destination: "10.0.1.10:443".parse().unwrap(),
+        head: Text::new("head-1"),
+        number: 3,
+        asked: Stamp { wall_ns: 5, mono_ns: 100 },
+        asked_last_mono_ns: 110,
+        answered_mono_ns: Some(150),
+        ended_mono_ns: 190,
+        idle_before_ns: 7,
+        bytes_in: 300,
+        bytes_out: 5_000,
+    }
+}
+
+#[test]
+fn a_turn_tells_its_three_spans_and_an_end_its_two_letters() {
+    let read = |record: &TurnRecord| {
+        let mut out = Vec::new();
+        turn(&mut out, &origin(), COUNTS, record);
+        serde_json::from_slice::<Value>(&out).unwrap()
+    };
+    let whole = read(&full_turn());
+    let own = &whole["repono"]["turn"];
+    let spans = ["number", "idle_before_ns", "send_ns", "wait_ns", "receive_ns"].map(|name| &own[name]);
+    assert_eq!(spans, [3, 7, 10, 40, 40]);
+    assert_eq!(whole["event"]["duration"], 90);
+    let unanswered = read(&TurnRecord { answered_mono_ns: None, ..full_turn() });
+    assert_eq!(unanswered["repono"]["turn"]["wait_ns"], Value::Null);
+    let mut out = Vec::new();
+    connection(&mut out, &origin(), COUNTS, &full_connection());
+    let record: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(record["repono"]["connection"]["end_code"], "sD");
+    assert_eq!(EndCode::NORMAL.letters(), *b"--");
+}
+
 fn lines() -> Vec<u8> {
     let (origin, mut out) = (origin(), Vec::new());
     request(&mut out, &origin, COUNTS, &full_request(), 3);
     connection(&mut out, &origin, COUNTS, &full_connection());
+    turn(&mut out, &origin, COUNTS, &full_turn());
     let at = Stamp { wall_ns: 5, mono_ns: 6 };
     let new = ChangeRecord { at, who: "uid 1000", what: "head-1.state", from: "ready", to: "draining" };
     change(&mut out, &origin, COUNTS, &Change::from(new));
@@ -197,7 +240,7 @@ fn agrees(kind: &str, value: &Value) -> bool {
 fn every_field_is_in_the_table_with_its_type_and_every_entry_is_used() {
     let mut unused: BTreeMap<&str, &str> = ECS.into_iter().collect();
     let text = String::from_utf8(lines()).unwrap();
-    assert_eq!(text.lines().count(), 4);
+    assert_eq!(text.lines().count(), 5);
     for line in text.lines() {
         let mut found = BTreeMap::new();
         leaves("", &serde_json::from_str(line).unwrap(), &mut found);

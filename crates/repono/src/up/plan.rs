@@ -188,6 +188,7 @@ impl Plan {
         let heads = self.heads.iter().map(|head| repono_balancer::config::HeadAddress {
             name: head.name.clone(),
             address: head.balanced,
+            weight: 1,
         });
         write(
             layout,
