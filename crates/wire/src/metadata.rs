@@ -96,10 +96,9 @@ pub fn object(head: &RequestHead) -> Result<Vec<(String, String)>, Refusal> {
         }
     }
     // A reader looks for it in the first place only.
-    if let Some(at) = kept.iter().position(|(name, _)| name == ObjectManifest::NAME) {
-        if let Some(before) = kept.get_mut(..=at) {
-            before.rotate_right(1);
-        }
+    let place = kept.iter().position(|(name, _)| name == ObjectManifest::NAME);
+    if let Some(before) = place.and_then(|at| kept.get_mut(..=at)) {
+        before.rotate_right(1);
     }
     Ok(kept)
 }
