@@ -32,6 +32,12 @@ pub enum Resolved {
     Unsatisfiable,
 }
 
+impl From<RangeSpec> for RangeSet {
+    fn from(spec: RangeSpec) -> Self {
+        Self(vec![spec])
+    }
+}
+
 impl RangeSet {
     /// More ranges than this in one header are refused (Swift's cap).
     pub const RANGES_MAX: usize = 50;

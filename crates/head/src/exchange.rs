@@ -6,6 +6,7 @@ mod admission;
 mod bulk;
 mod container;
 mod copy;
+mod large;
 mod object;
 mod preauth;
 mod read;
@@ -156,6 +157,11 @@ impl Exchange<'_> {
         let permit = caller.authorize(&self.directory, &self.circumstances(), action, resource, listing);
         self.record.phases_ns.authorize += Stamp::mono_now().saturating_sub(began);
         permit
+    }
+
+    /// As [`Caller::reaches`], from where this request came.
+    fn within_scope(&self, caller: &Caller, method: Method, target: &Target) -> Result<(), Refusal> {
+        caller.reaches(method, target, self.source)
     }
 
     /// A head that has lost sight of revocations and policies fails closed.

@@ -1,6 +1,7 @@
 //! What the store keeps and what it answers: objects, containers, listings.
 
 pub mod identity;
+pub mod large;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use repono_core::name::{AccountName, ContainerName, ObjectKey};
 use repono_core::time::Timestamp;
 
 use crate::blob::FinishedBlob;
+use crate::model::large::LargeObject;
 
 /// Where the store reads the present: injected, so that tests own the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -337,6 +339,8 @@ pub enum ListItem {
         content_type: String,
         /// When it was last written.
         timestamp: Timestamp,
+        /// What it stands for, where its body is a manifest.
+        large: Option<LargeObject>,
     },
     /// Keys that share these first bytes, the delimiter included.
     Prefix(String),

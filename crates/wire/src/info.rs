@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::{bulk, listing, metadata, put};
+use crate::{bulk, large, listing, metadata, put};
 use repono_core::name::{AccountName, ContainerName, ObjectKey};
 
 /// The media type of the document.
@@ -18,7 +18,14 @@ pub fn document() -> Vec<u8> {
             "max_failed_deletes": bulk::FAILURES_MAX,
         },
         "container_quotas": {},
+        "dlo": { "max_segments": large::DYNAMIC_SEGMENTS_MAX },
         "repono": { "version": env!("CARGO_PKG_VERSION") },
+        "slo": {
+            "allow_async_delete": false,
+            "max_manifest_segments": large::SEGMENTS_MAX,
+            "max_manifest_size": large::MANIFEST_BYTES_MAX,
+            "min_segment_size": large::SEGMENT_BYTES_MIN,
+        },
         "swift": {
             "account_listing_limit": listing::ENTRIES_MAX,
             "allow_account_management": false,
@@ -50,6 +57,6 @@ mod tests {
         assert_eq!(info["swift"]["max_object_name_length"], 1024);
         assert_eq!(info["swift"]["max_meta_overall_size"], 4096);
         let sections: Vec<_> = info.as_object().expect("object").keys().collect();
-        assert_eq!(sections, ["bulk_delete", "container_quotas", "repono", "swift"]);
+        assert_eq!(sections, ["bulk_delete", "container_quotas", "dlo", "repono", "slo", "swift"]);
     }
 }

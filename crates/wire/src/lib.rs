@@ -14,6 +14,7 @@
 //! | [`put`] | uploads and metadata updates, checked before the body is read |
 //! | [`quota`] | quotas of a container |
 //! | [`unserved`] | requests for features that would otherwise be ignored silently |
+//! | [`large`] | large objects: manifests, and ranges over segments |
 //! | [`listing`] | listing queries, and listings as text and JSON |
 //! | [`reply`] | the header fields of every reply |
 //! | [`byteranges`] | the body of a reply with several ranges |
@@ -31,6 +32,7 @@ pub mod copy;
 pub mod error_body;
 pub mod expiry;
 pub mod info;
+pub mod large;
 pub mod listing;
 pub mod metadata;
 pub mod native;

@@ -78,6 +78,8 @@ pub enum Entry<'a> {
         content_type: &'a str,
         /// When this version was written.
         timestamp: Timestamp,
+        /// Size and tag of what a static large object stands for.
+        large: Option<(u64, ETag)>,
     },
     /// Everything behind one delimiter.
     Subdir {
@@ -181,17 +183,36 @@ impl<'a> Renderer<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Json<'a> {
-    Object { name: &'a str, hash: String, bytes: u64, content_type: &'a str, last_modified: String },
-    Subdir { subdir: &'a str },
-    Container { name: &'a str, count: u64, bytes: u64, last_modified: String },
+    Object {
+        name: &'a str,
+        hash: String,
+        bytes: u64,
+        content_type: &'a str,
+        last_modified: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        slo_etag: Option<String>,
+    },
+    Subdir {
+        subdir: &'a str,
+    },
+    Container {
+        name: &'a str,
+        count: u64,
+        bytes: u64,
+        last_modified: String,
+    },
 }
 
 fn json(out: &mut Vec<u8>, entry: &Entry<'_>) {
     let json = match *entry {
-        Entry::Object { name, bytes, etag, content_type, timestamp } => {
-            let (hash, last_modified) = (etag.to_string(), timestamp.listing());
-            Json::Object { name, hash, bytes, content_type, last_modified }
-        }
+        Entry::Object { name, bytes, etag, content_type, timestamp, large } => Json::Object {
+            name,
+            hash: etag.to_string(),
+            bytes: large.map_or(bytes, |(bytes, _)| bytes),
+            content_type,
+            last_modified: timestamp.listing(),
+            slo_etag: large.map(|(_, etag)| format!("\"{etag}\"")),
+        },
         Entry::Subdir { name } => Json::Subdir { subdir: name },
         Entry::Container { name, count, bytes, timestamp } => {
             Json::Container { name, count, bytes, last_modified: timestamp.listing() }

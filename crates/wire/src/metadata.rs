@@ -14,10 +14,11 @@ mod tests;
 use repono_core::refusal::Refusal;
 use repono_core::request::RequestHead;
 
+use crate::large::ObjectManifest;
 pub use crate::metadata::change::Changes;
 use crate::refusals::{
-    HEADER_TOO_LONG, INVALID_HEADER, METADATA_NAME_EMPTY, METADATA_NAME_TOO_LONG, METADATA_TOO_LARGE,
-    METADATA_TOO_MANY, METADATA_VALUE_TOO_LONG,
+    HEADER_TOO_LONG, INVALID_HEADER, INVALID_OBJECT_MANIFEST, METADATA_NAME_EMPTY, METADATA_NAME_TOO_LONG,
+    METADATA_TOO_LARGE, METADATA_TOO_MANY, METADATA_VALUE_TOO_LONG,
 };
 
 /// The longest metadata name, without its prefix, in bytes (Swift's limit).
@@ -90,9 +91,21 @@ pub fn object(head: &RequestHead) -> Result<Vec<(String, String)>, Refusal> {
             push_once(&mut kept, name, value)?;
         } else if let Some(name) = persisted(name) {
             push_once(&mut kept, name.to_owned(), header_value(value)?)?;
+        } else if name.eq_ignore_ascii_case(ObjectManifest::NAME.as_bytes()) {
+            push_once(&mut kept, ObjectManifest::NAME.to_owned(), object_manifest(value)?)?;
         }
     }
+    // A reader looks for it in the first place only.
+    let place = kept.iter().position(|(name, _)| name == ObjectManifest::NAME);
+    if let Some(before) = place.and_then(|at| kept.get_mut(..=at)) {
+        before.rotate_right(1);
+    }
     Ok(kept)
+}
+
+fn object_manifest(value: &[u8]) -> Result<String, Refusal> {
+    let text = header_value(value)?;
+    if ObjectManifest::parse(&text).is_some() { Ok(text) } else { Err(INVALID_OBJECT_MANIFEST) }
 }
 
 /// The name under which a stored item is written: `x-object-meta-foo` becomes

@@ -191,6 +191,36 @@ refusals! {
     );
     /// Another write to the same name won.
     CONFLICT = Refusal::new(409, "Conflict", "A newer version of the object is stored.");
+    /// A manifest with more segments or bytes than allowed.
+    MANIFEST_TOO_LARGE = Refusal::new(
+        413,
+        "EntityTooLarge",
+        "A manifest has at most 1000 segments and 8388608 bytes.",
+    ).closing();
+    /// A manifest that names its own place.
+    MANIFEST_OF_ITSELF = Refusal::new(409, "Conflict", "A manifest must not name itself as a segment.");
+    /// A segment is gone or is another one than the manifest says.
+    SEGMENT_CHANGED = Refusal::new(409, "Conflict", "A segment of the large object is missing or has changed.");
+    /// Manifests within manifests beyond the limit, or a listing beyond it.
+    TOO_MANY_SEGMENTS = Refusal::new(
+        409,
+        "Conflict",
+        "A large object has at most 10 levels of manifests, or 100000 listed segments.",
+    );
+    /// A part number that is none.
+    INVALID_PART_NUMBER = Refusal::new(400, "InvalidArgument", "A part number is a number above 0.");
+    /// Two ways at once of asking for a part.
+    PART_NUMBER_AND_RANGE = Refusal::new(
+        400,
+        "InvalidArgument",
+        "Ask for a range or for a part number, not for both.",
+    );
+    /// `X-Object-Manifest` of another form.
+    INVALID_OBJECT_MANIFEST = Refusal::new(
+        400,
+        "InvalidHeader",
+        "X-Object-Manifest must be of the form container/prefix, percent-encoded.",
+    );
     /// The client was too slow.
     REQUEST_TIMEOUT = Refusal::new(408, "RequestTimeout", "The request was not received in time.").closing();
     /// The client went away in the middle of its request.

@@ -1,6 +1,6 @@
 //! Features of Swift that are not served, where ignoring the request would do
 //! something else than the caller asked for: an object that never expires, an
-//! empty object instead of a copy, a manifest stored as content.
+//! empty object instead of a copy.
 
 use repono_core::refusal::Refusal;
 use repono_core::request::RequestHead;
@@ -9,8 +9,7 @@ use crate::percent;
 use crate::refusals::NOT_IMPLEMENTED;
 
 /// Headers that change what a write means.
-const FIELDS: [&str; 8] = [
-    "x-object-manifest",
+const FIELDS: [&str; 7] = [
     "x-symlink-target",
     "x-container-sync-to",
     "x-history-location",
@@ -21,12 +20,7 @@ const FIELDS: [&str; 8] = [
 ];
 
 /// Query parameters that change what a request means.
-const PARAMETERS: [&[u8]; 6] =
-    [b"bulk-delete", b"extract-archive", b"multipart-manifest", b"part-number", b"version-id", b"versions"];
-
-/// What clients add to reads of any object: of one that is no manifest it asks
-/// for nothing else.
-const HARMLESS: &[u8] = b"multipart-manifest=get";
+const PARAMETERS: [&[u8]; 4] = [b"bulk-delete", b"extract-archive", b"version-id", b"versions"];
 
 /// Refuses a write that depends on a feature which is not served.
 ///
@@ -49,7 +43,7 @@ pub fn refuse_unserved_query(head: &RequestHead) -> Result<(), Refusal> {
     };
     let asks = |parameter: &[u8]| {
         let name = parameter.split(|b| *b == b'=').next().unwrap_or_default();
-        parameter != HARMLESS && percent::decode_query(name).is_ok_and(|name| PARAMETERS.contains(&&*name))
+        percent::decode_query(name).is_ok_and(|name| PARAMETERS.contains(&&*name))
     };
     if query.split(|b| *b == b'&').any(asks) { Err(NOT_IMPLEMENTED) } else { Ok(()) }
 }

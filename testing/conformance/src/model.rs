@@ -17,6 +17,7 @@ use repono_store::meta::{GARBAGE_BATCH_MAX, MetaReader, MetaStore};
 use repono_store::model::identity::{
     Audit, ChangeOutcome, IdentityChange, IdentitySnapshot, SecretSnapshot, StoredSecret,
 };
+use repono_store::model::large::LargeObject;
 use repono_store::model::{
     Clock, CommitObject, Committed, ContainerDeletion, Content, Creation, Deleted, Health, Metadata,
     MetadataChange, MetadataReplaced, NewContent, Object, ObjectMetadata,
@@ -158,7 +159,7 @@ impl MetaStore for ModelStore {
             return Ok(MetadataReplaced::NoKey);
         };
         object.timestamp = now.max(object.timestamp.next());
-        object.metadata = new.metadata;
+        object.metadata = LargeObject::kept(&object.metadata, new.metadata);
         if let Some(content_type) = new.content_type {
             object.content_type = content_type;
         }

@@ -3,6 +3,7 @@
 mod collecting;
 mod containers;
 mod identities;
+mod large;
 mod listings;
 mod objects;
 
@@ -15,6 +16,7 @@ pub async fn run(make: impl Fn() -> Fixture) {
     objects::run(&make).await;
     containers::run(&make).await;
     listings::run(&make).await;
+    large::run(&make).await;
     identities::run(&make).await;
     collecting::run(&make).await;
 }

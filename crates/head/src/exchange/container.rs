@@ -129,9 +129,14 @@ pub(super) fn page(query: &ListQuery) -> ListPage {
 
 fn entry(item: &ListItem) -> Entry<'_> {
     match item {
-        ListItem::Object { key, size, etag, content_type, timestamp } => {
-            Entry::Object { name: key, bytes: *size, etag: *etag, content_type, timestamp: *timestamp }
-        }
+        ListItem::Object { key, size, etag, content_type, timestamp, large } => Entry::Object {
+            name: key,
+            bytes: *size,
+            etag: *etag,
+            content_type,
+            timestamp: *timestamp,
+            large: large.map(|large| (large.size, large.etag)),
+        },
         ListItem::Prefix(name) => Entry::Subdir { name },
     }
 }

@@ -10,11 +10,13 @@ use repono_core::request::Method;
 use repono_journal::Stamp;
 use repono_policy::{Action, Permit, Resource};
 use repono_store::error::StoreError;
+use repono_store::model::large::LargeObject;
 use repono_store::model::{Metadata, Object, Precondition};
 use repono_store::store::{Body, ObjectRead, OpenObject};
 use repono_store::upload::{CommitRequest, Upload};
 use repono_wire::conditions::{Conditions, Current, Verdict};
 use repono_wire::copy::{self, ObjectName};
+use repono_wire::large::{LargeQuery, ManifestUse, ObjectManifest};
 use repono_wire::native::Target;
 use repono_wire::percent;
 use repono_wire::put::{BodyKindHint, PostRequest};
@@ -25,6 +27,7 @@ use repono_wire::refusals::{
 };
 use repono_wire::reply::{self, FieldSink};
 
+use super::large::Kind;
 use super::object::names;
 use super::{Detail, Exchange, Stop};
 use crate::caller::Caller;
@@ -78,6 +81,7 @@ async fn copy(exchange: &mut Exchange<'_>, read: &Permit, write: &Permit) -> Res
     let (account, container, key) = names(write)?;
     let began = Stamp::mono_now();
     let OpenObject { object, body } = open(exchange, read).await?;
+    require_copyable(exchange, &object)?;
     let range = wanted(exchange, &object)?;
     let known = {
         let mut reader = exchange.shard.reader().await;
@@ -93,7 +97,7 @@ async fn copy(exchange: &mut Exchange<'_>, read: &Permit, write: &Permit) -> Res
             container: container.clone(),
             key: key.clone(),
             content_type: request.content_type.unwrap_or_else(|| object.content_type.clone()),
-            metadata: merged(exchange, &object.metadata, request.metadata),
+            metadata: merged(exchange, &object, request.metadata),
             expected_etag: None,
             expected_len: Some(length),
             precondition: Precondition::None,
@@ -129,6 +133,22 @@ async fn open(exchange: &Exchange<'_>, read: &Permit) -> Result<OpenObject, Stop
     }
 }
 
+/// Of a large object the manifest is copied, as a whole and when it is asked for:
+/// its bytes alone would be taken for those that it stands for.
+fn require_copyable(exchange: &Exchange<'_>, object: &Object) -> Result<(), Stop> {
+    if Kind::of(object).is_none() {
+        return Ok(());
+    }
+    match LargeQuery::from_head(exchange.head)?.manifest {
+        ManifestUse::Show if exchange.head.field("range").is_none() => Ok(()),
+        ManifestUse::Show
+        | ManifestUse::ShowRaw
+        | ManifestUse::Resolve
+        | ManifestUse::Put
+        | ManifestUse::Delete => Err(NOT_IMPLEMENTED.into()),
+    }
+}
+
 /// Which bytes of the source are copied: its conditions and its range are those of a
 /// GET.
 fn wanted(exchange: &Exchange<'_>, object: &Object) -> Result<std::ops::Range<u64>, Stop> {
@@ -152,13 +172,17 @@ fn wanted(exchange: &Exchange<'_>, object: &Object) -> Result<std::ops::Range<u6
 
 /// The metadata of the copy: that of the source with what the request says in its
 /// place, or the latter alone.
-fn merged(exchange: &Exchange<'_>, source: &Metadata, request: Metadata) -> Metadata {
-    if copy::is_fresh(exchange.head) {
-        return request;
-    }
-    let mut merged = source.clone();
+fn merged(exchange: &Exchange<'_>, source: &Object, request: Metadata) -> Metadata {
+    // The first item of a large object says that it is one: it goes with the bytes.
+    let kept = match (copy::is_fresh(exchange.head), Kind::of(source)) {
+        (false, _) => source.metadata.len(),
+        (true, Some(_)) => 1,
+        (true, None) => 0,
+    };
+    let mut merged: Metadata = source.metadata.iter().take(kept).cloned().collect();
     merged.retain(|(name, _)| request.iter().all(|(new, _)| new != name));
     merged.extend(request);
+    merged.sort_by_key(|(name, _)| name != ObjectManifest::NAME && name != LargeObject::NAME);
     merged
 }
 

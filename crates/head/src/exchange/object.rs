@@ -4,14 +4,16 @@ use repono_core::name::{AccountName, ContainerName, ObjectKey};
 use repono_core::request::Method;
 use repono_journal::Stamp;
 use repono_policy::{Action, Permit, Resource};
-use repono_store::model::{Deleted, MetadataReplaced, ObjectMetadata};
+use repono_store::model::{Deleted, MetadataReplaced, Object, ObjectMetadata};
 use repono_store::store::ObjectRead;
 use repono_ticket::{PreauthClaims, append_preauth_uri};
 use repono_wire::copy;
+use repono_wire::large::{LargeQuery, ManifestUse};
 use repono_wire::put::PostRequest;
 use repono_wire::refusals::{METHOD_NOT_ALLOWED, NO_SUCH_CONTAINER, NO_SUCH_KEY};
 use repono_wire::reply::{self, Access};
 
+use super::large::{Kind, Right};
 use super::{Exchange, Stop};
 use crate::caller::Caller;
 
@@ -34,13 +36,23 @@ pub(super) async fn handle(
     let permit = exchange.authorize(caller, action, resource, None)?;
     match method {
         Method::Get | Method::Head => get(exchange, caller, &permit).await,
-        Method::Put => match copy::source(exchange.head, account)? {
-            Some(source) => super::copy::from_source(exchange, caller, &source, &permit).await,
-            None => super::upload::put(exchange, &permit).await,
+        Method::Put => match LargeQuery::from_head(exchange.head)?.manifest {
+            ManifestUse::Put => Box::pin(super::large::put(exchange, caller, &permit)).await,
+            ManifestUse::Resolve | ManifestUse::Show | ManifestUse::ShowRaw | ManifestUse::Delete => {
+                match copy::source(exchange.head, account)? {
+                    Some(source) => super::copy::from_source(exchange, caller, &source, &permit).await,
+                    None => super::upload::put(exchange, &permit).await,
+                }
+            }
         },
         Method::Copy => super::copy::to_destination(exchange, caller, &permit).await,
         Method::Post => post(exchange, &permit).await,
-        Method::Delete => delete(exchange, &permit).await,
+        Method::Delete => match LargeQuery::from_head(exchange.head)?.manifest {
+            ManifestUse::Delete => Box::pin(super::large::delete(exchange, caller, &permit)).await,
+            ManifestUse::Resolve | ManifestUse::Show | ManifestUse::ShowRaw | ManifestUse::Put => {
+                delete(exchange, &permit).await
+            }
+        },
         Method::Options => Err(METHOD_NOT_ALLOWED.into()),
     }
 }
@@ -71,14 +83,14 @@ async fn get(exchange: &mut Exchange<'_>, caller: &Caller, permit: &Permit) -> R
         ObjectRead::NoContainer => return Err(NO_SUCH_CONTAINER.into()),
     };
     let uri = match exchange.head.method() {
-        Method::Head => preauth_uri(exchange, caller, account, key, found.object.version),
+        Method::Head => preauth_uri(exchange, caller, account, key, &found.object),
         _other => None,
     };
     let access = match &uri {
         Some(uri) => Access::TicketWithUri { uri },
         None => Access::Ticket,
     };
-    super::read::serve(exchange, found, &access).await
+    super::read::serve(exchange, Right { caller, account }, found, &access).await
 }
 
 /// A link to this version, in the right of the ticket that asks.
@@ -87,11 +99,15 @@ fn preauth_uri(
     caller: &Caller,
     account: &AccountName,
     key: &ObjectKey,
-    version: repono_core::id::VersionId,
+    object: &Object,
 ) -> Option<Vec<u8>> {
     let (user, verified) = caller.ticket()?;
+    if verified.scope().is_some() && Kind::of(object).is_some() {
+        // A link carries no scope, which must hold for the segments too.
+        return None;
+    }
     let now_s = exchange.now.unix_seconds();
-    let claims = PreauthClaims::for_ticket(verified, now_s, user.id, user.application_id, version)?;
+    let claims = PreauthClaims::for_ticket(verified, now_s, user.id, user.application_id, object.version)?;
     let mut uri = Vec::with_capacity(256);
     append_preauth_uri(&exchange.directory.preauth_keys, &claims, account.as_str(), file_name(key), &mut uri);
     Some(uri)

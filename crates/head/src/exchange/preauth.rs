@@ -10,6 +10,7 @@ use repono_wire::native::PreauthTarget;
 use repono_wire::refusals::ACCESS_DENIED;
 use repono_wire::reply::Access;
 
+use super::large::Right;
 use super::object::file_name;
 use super::{Exchange, Stop};
 use crate::caller::Caller;
@@ -49,5 +50,6 @@ pub(super) async fn get(exchange: &mut Exchange<'_>, target: &PreauthTarget<'_>)
     exchange.store_took(began);
     let found = OpenObject { object: Arc::clone(&current.object), body: body? };
     let access = Access::Preauthorized { file_name: &target.file_name };
-    super::read::serve(exchange, found, &access).await
+    let right = Right { caller: &caller, account: &current.account };
+    super::read::serve(exchange, right, found, &access).await
 }

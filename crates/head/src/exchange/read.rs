@@ -13,8 +13,9 @@ use repono_store::store::{Body, OpenObject};
 use repono_wire::byteranges::Parts;
 use repono_wire::conditions::{Conditions, Current, Verdict};
 use repono_wire::refusals::{PRECONDITION_FAILED, RANGE_NOT_SATISFIABLE};
-use repono_wire::reply::{self, Access, ObjectHeaders, Selection};
+use repono_wire::reply::{self, Access, Form, ObjectHeaders, Selection};
 
+use super::large::{self, Kind, Many, Right};
 use super::{Detail, Exchange, Stop};
 
 /// The answer to a read of an object that is not there, where its conditions
@@ -26,13 +27,38 @@ pub(super) fn absent(exchange: &Exchange<'_>) -> Option<Stop> {
     }
 }
 
+/// What a reply takes its bytes from.
+pub(super) enum Content<'a> {
+    /// One body.
+    One(Body),
+    /// The bodies of a large object's segments.
+    Many(Box<Many<'a>>),
+}
+
 /// Answers GET or HEAD with this object.
 pub(super) async fn serve(
     exchange: &mut Exchange<'_>,
+    right: Right<'_>,
     found: OpenObject,
     access: &Access<'_>,
 ) -> Result<(), Stop> {
+    if let Some(kind) = Kind::of(&found.object) {
+        // Apart, so that a plain object's way stays small.
+        return Box::pin(large::serve(exchange, right, kind, found, access)).await;
+    }
     let OpenObject { object, body } = found;
+    answer(exchange, &headers(&object), Content::One(body), access, None).await
+}
+
+/// Answers by the conditions and ranges of the request, or with `part` where the
+/// request named one in its own way.
+pub(super) async fn answer(
+    exchange: &mut Exchange<'_>,
+    object: &ObjectHeaders<'_>,
+    content: Content<'_>,
+    access: &Access<'_>,
+    part: Option<Range<u64>>,
+) -> Result<(), Stop> {
     let current = Current { etag: object.etag, last_modified_s: object.timestamp.last_modified_seconds() };
     let conditions = Conditions::from_head(exchange.head);
     match conditions.evaluate(exchange.head.method(), Some(&current)) {
@@ -40,22 +66,24 @@ pub(super) async fn serve(
         Verdict::PreconditionFailed => return Err(PRECONDITION_FAILED.into()),
         Verdict::NotModified => {
             return exchange
-                .send_fields(304, |sink, common| reply::not_modified(sink, common, &headers(&object), access))
+                .send_fields(304, |sink, common| reply::not_modified(sink, common, object, access))
                 .await;
         }
     }
-    let resolved =
-        conditions.range(exchange.head, exchange.head.method(), &current).map(|set| set.resolve(object.size));
+    let resolved = match part {
+        Some(range) => Some(Resolved::Parts(vec![range])),
+        None => conditions
+            .range(exchange.head, exchange.head.method(), &current)
+            .map(|set| set.resolve(object.size)),
+    };
     match resolved {
-        None | Some(Resolved::Whole) => whole(exchange, &object, body, access).await,
+        None | Some(Resolved::Whole) => {
+            one(exchange, object, content, access, &Selection::Whole, 0..object.size).await
+        }
         Some(Resolved::Unsatisfiable) => Err(Stop::Refused(RANGE_NOT_SATISFIABLE, Detail::Size(object.size))),
         Some(Resolved::Parts(ranges)) => match ranges.as_slice() {
-            [range] => {
-                let mut out = begin(exchange, &object, &Selection::Part(range), access).await;
-                send_range(exchange, body, &mut out, range.clone()).await?;
-                exchange.send(out).await
-            }
-            ranges => parts(exchange, &object, body, access, ranges).await,
+            [range] => one(exchange, object, content, access, &Selection::Part(range), range.clone()).await,
+            ranges => parts(exchange, object, content, access, ranges).await,
         },
     }
 }
@@ -67,45 +95,55 @@ fn headers(object: &Object) -> ObjectHeaders<'_> {
         size: object.size,
         content_type: &object.content_type,
         metadata: &object.metadata,
+        form: Form::Plain,
     }
 }
 
 async fn begin(
     exchange: &mut Exchange<'_>,
-    object: &Object,
+    object: &ObjectHeaders<'_>,
     selection: &Selection<'_>,
     access: &Access<'_>,
 ) -> BytesMut {
     exchange.settle_body().await;
     let mut out = exchange.shard.take_buffer();
     exchange.write_head(&mut out, selection.status(), |sink, common| {
-        reply::object(sink, common, &headers(object), selection, access);
+        reply::object(sink, common, object, selection, access);
     });
     out
 }
 
-async fn whole(
+async fn one(
     exchange: &mut Exchange<'_>,
-    object: &Object,
-    body: Body,
+    object: &ObjectHeaders<'_>,
+    mut content: Content<'_>,
     access: &Access<'_>,
+    selection: &Selection<'_>,
+    range: Range<u64>,
 ) -> Result<(), Stop> {
-    let mut out = begin(exchange, object, &Selection::Whole, access).await;
-    if exchange.head.method() != Method::Head {
-        send_range(exchange, body, &mut out, 0..object.size).await?;
+    let bodiless = exchange.head.method() == Method::Head;
+    if !bodiless {
+        content.prime(exchange, &range).await?;
+    }
+    let mut out = begin(exchange, object, selection, access).await;
+    if !bodiless {
+        send_range(exchange, &mut content, &mut out, range).await?;
     }
     exchange.send(out).await
 }
 
 async fn parts(
     exchange: &mut Exchange<'_>,
-    object: &Object,
-    mut body: Body,
+    object: &ObjectHeaders<'_>,
+    mut content: Content<'_>,
     access: &Access<'_>,
     ranges: &[Range<u64>],
 ) -> Result<(), Stop> {
+    if let Some(first) = ranges.first() {
+        content.prime(exchange, first).await?;
+    }
     let boundary = exchange.shard.boundary();
-    let parts = Parts { boundary: &boundary, content_type: &object.content_type, size: object.size, ranges };
+    let parts = Parts { boundary: &boundary, content_type: object.content_type, size: object.size, ranges };
     let selection = Selection::Parts { boundary: &boundary, body_bytes: parts.body_bytes() };
     let mut out = begin(exchange, object, &selection, access).await;
     let mut frame = Vec::new();
@@ -113,7 +151,7 @@ async fn parts(
         parts.part_head(range, &mut frame);
         out.extend_from_slice(&frame);
         frame.clear();
-        body = send_range(exchange, body, &mut out, range.clone()).await?;
+        send_range(exchange, &mut content, &mut out, range.clone()).await?;
         Parts::part_end(&mut frame);
     }
     parts.finish(&mut frame);
@@ -121,38 +159,53 @@ async fn parts(
     exchange.send(out).await
 }
 
+impl Content<'_> {
+    /// Finds out what can be found out before the reply begins.
+    async fn prime(&mut self, exchange: &mut Exchange<'_>, range: &Range<u64>) -> Result<(), Stop> {
+        match self {
+            Self::One(_) => Ok(()),
+            Self::Many(many) => Box::pin(many.prime(exchange, range.clone())).await,
+        }
+    }
+}
+
 /// Appends a range to `out`, sending what stands there whenever a step is full;
 /// the last step is left to the caller, so that what follows goes along with it.
 async fn send_range(
     exchange: &mut Exchange<'_>,
-    body: Body,
+    content: &mut Content<'_>,
     out: &mut BytesMut,
     range: Range<u64>,
-) -> Result<Body, Stop> {
+) -> Result<(), Stop> {
     exchange.record.bytes_out += range.end - range.start;
-    match body {
-        Body::Inline(bytes) => {
-            let bounds = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
-            let slice = bounds.and_then(|(start, end)| bytes.get(start..end));
-            out.extend_from_slice(slice.ok_or(Stop::Broken("CorruptObject"))?);
-            Ok(Body::Inline(bytes))
+    match content {
+        Content::One(Body::Inline(bytes)) => {
+            out.extend_from_slice(slice(bytes, range)?);
+            Ok(())
         }
-        Body::Blob(mut reader) => {
+        Content::One(Body::Blob(reader)) => {
             let mut at = range.start;
             while at < range.end {
                 if out.len() >= exchange.step_bytes() {
                     flush(exchange, out).await?;
                 }
                 exchange.step_turn().await;
-                at += step(exchange, &mut *reader, at, range.end, out).await?;
+                at += step(exchange, &mut **reader, at, range.end, out).await?;
             }
-            Ok(Body::Blob(reader))
+            Ok(())
         }
+        Content::Many(many) => Box::pin(many.send(exchange, out, range)).await,
     }
 }
 
+/// A part of a body that is in memory.
+pub(super) fn slice(bytes: &[u8], range: Range<u64>) -> Result<&[u8], Stop> {
+    let bounds = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
+    bounds.and_then(|(start, end)| bytes.get(start..end)).ok_or(Stop::Broken("CorruptObject"))
+}
+
 /// Reads the next verified bytes of a blob; gives how many.
-async fn step(
+pub(super) async fn step(
     exchange: &mut Exchange<'_>,
     reader: &mut dyn BlobReader,
     at: u64,
@@ -181,7 +234,7 @@ fn torn(error: &StoreError) -> Stop {
     Stop::Broken("StoreFailed")
 }
 
-async fn flush(exchange: &mut Exchange<'_>, out: &mut BytesMut) -> Result<(), Stop> {
+pub(super) async fn flush(exchange: &mut Exchange<'_>, out: &mut BytesMut) -> Result<(), Stop> {
     let began = Stamp::mono_now();
     exchange.carrier.send(out).await?;
     exchange.record.phases_ns.receive += Stamp::mono_now().saturating_sub(began);

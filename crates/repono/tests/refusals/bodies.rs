@@ -215,7 +215,6 @@ fn what_is_not_there_or_not_served() {
             Ask::new("DELETE", "/healthcheck").keeps("DELETE of /healthcheck", 405, "MethodNotAllowed"),
         ]);
         let unserved = [
-            "X-Object-Manifest: files/known",
             "X-Symlink-Target: files/known",
             "Content-Range: bytes 0-1/2",
             "If-Unmodified-Since: Mon, 20 Oct 2014 23:55:44 GMT",
@@ -231,8 +230,6 @@ fn what_is_not_there_or_not_served() {
         ] {
             attacks.push(ask("PUT", &missing).line(line).body(MARKER).keeps(line, status, code));
         }
-        let manifest = format!("{missing}?multipart-manifest=put");
-        attacks.push(ask("PUT", &manifest).body(MARKER).keeps("a manifest", 501, "NotImplemented"));
         attacks.extend(metadata(stage, &missing));
         stage.repel(&attacks)
     });

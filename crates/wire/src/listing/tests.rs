@@ -122,6 +122,7 @@ fn objects_and_subdirs_are_written_as_swift_writes_them() {
             etag: ETag::parse(b"40fb56bde55a37911d253debfa002005").expect("tag"),
             content_type: "application/pdf",
             timestamp,
+            large: None,
         },
         Entry::Subdir { name: "dir/" },
     ];

@@ -25,11 +25,11 @@ pub(super) fn close(out: &mut Vec<u8>, listed: Listed<'_>) {
 /// Appends one entry.
 pub(super) fn entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
     match *entry {
-        Entry::Object { name, bytes, etag, content_type, timestamp } => {
+        Entry::Object { name, bytes, etag, content_type, timestamp, large } => {
             start(out, "object");
             text(out, "name", name);
             text(out, "hash", &etag.to_string());
-            number(out, "bytes", bytes);
+            number(out, "bytes", large.map_or(bytes, |(bytes, _)| bytes));
             text(out, "content_type", content_type);
             text(out, "last_modified", &timestamp.listing());
             end(out, "object");

@@ -24,6 +24,26 @@ pub struct ObjectHeaders<'a> {
     pub content_type: &'a str,
     /// Metadata and kept headers, under their stored names.
     pub metadata: &'a [(String, String)],
+    /// Whether it is a large object.
+    pub form: Form,
+}
+
+/// How the object came by its bytes, which some fields tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// They were sent as one.
+    Plain,
+    /// They are those of the objects that a listing gives.
+    Dynamic,
+    /// They are those of the objects that a manifest names.
+    Static {
+        /// The MD5 of the manifest.
+        manifest: ETag,
+        /// The number of segments, where one was asked for by its number.
+        parts: Option<usize>,
+    },
+    /// They are a manifest, asked for as such.
+    Manifest,
 }
 
 /// By what right the caller reads, which decides the fields about caching and
@@ -89,7 +109,7 @@ pub fn object(
     sink.field("Accept-Ranges", b"bytes");
     content(sink, object, selection);
     date(sink, common);
-    version(sink, object.etag, object.timestamp);
+    version_of(sink, object);
     if let Selection::Part(range) = selection {
         let (first, last, size) = (range.start, range.end.saturating_sub(1), object.size);
         let value = Scratch::of(format_args!("bytes {first}-{last}/{size}"));
@@ -109,7 +129,7 @@ pub fn not_modified(
     timestamp(sink, object.timestamp);
     trans_id(sink, common);
     date(sink, common);
-    version(sink, object.etag, object.timestamp);
+    version_of(sink, object);
     kept(sink, object, access);
     ids(sink, common);
 }
@@ -121,6 +141,17 @@ pub fn object_created(sink: &mut impl FieldSink, common: &Common<'_>, etag: ETag
     sink.field("Content-Length", b"0");
     date(sink, common);
     version(sink, etag, written);
+    ids(sink, common);
+}
+
+/// The fields of a 201 to the upload of a manifest: as [`object_created`], with the
+/// tag of what it stands for.
+pub fn large_created(sink: &mut impl FieldSink, common: &Common<'_>, etag: ETag, written: Timestamp) {
+    timestamp(sink, written);
+    trans_id(sink, common);
+    sink.field("Content-Length", b"0");
+    date(sink, common);
+    quoted_version(sink, etag, written);
     ids(sink, common);
 }
 
@@ -156,13 +187,45 @@ fn version(sink: &mut impl FieldSink, etag: ETag, written: Timestamp) {
     last_modified(sink, written);
 }
 
+/// Swift writes the tag of a large object in quotes, and that of a plain one bare.
+fn quoted_version(sink: &mut impl FieldSink, etag: ETag, written: Timestamp) {
+    sink.field("ETag", Scratch::of(format_args!("\"{etag}\"")).as_bytes());
+    last_modified(sink, written);
+}
+
+fn version_of(sink: &mut impl FieldSink, object: &ObjectHeaders<'_>) {
+    match object.form {
+        Form::Plain | Form::Manifest => version(sink, object.etag, object.timestamp),
+        Form::Dynamic | Form::Static { .. } => quoted_version(sink, object.etag, object.timestamp),
+    }
+}
+
+/// What is told of a manifest to those who may know it.
+fn form(sink: &mut impl FieldSink, form: Form) {
+    match form {
+        Form::Plain | Form::Dynamic => {}
+        Form::Static { manifest, parts } => {
+            sink.field("X-Static-Large-Object", b"True");
+            sink.field("X-Manifest-Etag", Scratch::of(format_args!("{manifest}")).as_bytes());
+            if let Some(parts) = parts {
+                number(sink, "X-Parts-Count", parts as u64);
+            }
+        }
+        Form::Manifest => sink.field("X-Static-Large-Object", b"True"),
+    }
+}
+
 /// Metadata and kept headers, and what the manner of access adds or leaves out.
 fn kept(sink: &mut impl FieldSink, object: &ObjectHeaders<'_>, access: &Access<'_>) {
     match access {
-        Access::Ticket => metadata(sink, object, |_| true),
+        Access::Ticket => {
+            form(sink, object.form);
+            metadata(sink, object, |_| true);
+        }
         Access::TicketWithUri { .. } => {
             // The URI is a credential: no cache may hand it to someone else.
             sink.field("Cache-Control", b"private, no-store");
+            form(sink, object.form);
             metadata(sink, object, |_| true);
         }
         Access::Preauthorized { file_name } => preauthorized(sink, object, file_name),
@@ -174,7 +237,7 @@ fn kept(sink: &mut impl FieldSink, object: &ObjectHeaders<'_>, access: &Access<'
 fn preauthorized(sink: &mut impl FieldSink, object: &ObjectHeaders<'_>, file_name: &str) {
     let disposition = Disposition::of(object.content_type);
     metadata(sink, object, |name| match name {
-        "cache-control" | "expires" | "content-disposition" => false,
+        "cache-control" | "expires" | "content-disposition" | "x-object-manifest" => false,
         other => !other.starts_with(Owner::Object.prefix()),
     });
     sink.field("Cache-Control", b"private, no-store");

@@ -7,7 +7,7 @@ use repono_core::request::Method;
 use repono_core::time::{Timestamp, http_date};
 
 use super::{
-    Access, AccountHeaders, Common, ContainerHeaders, FieldSink, ListingBody, ObjectHeaders, Selection,
+    Access, AccountHeaders, Common, ContainerHeaders, FieldSink, Form, ListingBody, ObjectHeaders, Selection,
 };
 use crate::listing::Format;
 use crate::refusals;
@@ -41,6 +41,7 @@ fn orig_pdf(metadata: &[(String, String)]) -> ObjectHeaders<'_> {
         size: 5_378_129,
         content_type: "application/pdf",
         metadata,
+        form: Form::Plain,
     }
 }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use repono_core::id::VersionId;
 use repono_store::error::StoreError;
 use repono_store::meta::MetaReader;
+use repono_store::model::large::LargeObject;
 use repono_store::model::{
     Account, Container, ContainerItem, ListItem, ListPage, ObjectLookup, VersionedObject,
 };
@@ -112,6 +113,7 @@ impl MetaReader for ModelReader {
                 etag: object.etag,
                 content_type: object.content_type.clone(),
                 timestamp: object.timestamp,
+                large: LargeObject::split(&object.metadata).map(|(large, _)| large),
             };
             (key.as_str().to_owned(), item)
         });

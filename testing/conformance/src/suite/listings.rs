@@ -73,6 +73,7 @@ async fn plain_pages(f: &Fixture) {
         etag: object.etag,
         content_type: object.content_type.clone(),
         timestamp: object.timestamp,
+        large: None,
     };
     assert_eq!(found[0], expected);
 }

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rows;
 use crate::error::StoreError;
+use crate::model::large::LargeObject;
 use crate::model::{ContainerItem, ListItem, ListOrder, ListPage, RollUp};
 
 /// Greater than every name: no byte of UTF-8 is 0xFF.
@@ -56,9 +57,11 @@ struct Listed<T> {
 }
 
 const OBJECTS: Listed<ListItem> = Listed {
-    ascending: "SELECT key, size, etag, content_type, timestamp FROM object
+    ascending: "SELECT key, size, etag, content_type, timestamp,
+                CASE WHEN substr(metadata, 1, 26) = '[[\"x-static-large-object\",' THEN metadata END FROM object
                 WHERE container_id = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4",
-    descending: "SELECT key, size, etag, content_type, timestamp FROM object
+    descending: "SELECT key, size, etag, content_type, timestamp,
+                CASE WHEN substr(metadata, 1, 26) = '[[\"x-static-large-object\",' THEN metadata END FROM object
                  WHERE container_id = ?1 AND key >= ?2 AND key < ?3 ORDER BY key DESC LIMIT ?4",
     item: |row| {
         Ok(ListItem::Object {
@@ -67,6 +70,7 @@ const OBJECTS: Listed<ListItem> = Listed {
             etag: ETag::from_md5(row.get(2)?),
             content_type: row.get(3)?,
             timestamp: rows::timestamp(row.get(4)?)?,
+            large: large(row)?,
         })
     },
     prefix: ListItem::Prefix,
@@ -87,6 +91,13 @@ const CONTAINERS: Listed<ContainerItem> = Listed {
     },
     prefix: ContainerItem::Prefix,
 };
+
+/// What a manifest stands for. Only the metadata of one come out of the statement:
+/// no text within them can look like its beginning, where quotes are escaped.
+fn large(row: &Row<'_>) -> Result<Option<LargeObject>, StoreError> {
+    let Some(json) = row.get::<_, Option<String>>(5)? else { return Ok(None) };
+    Ok(LargeObject::split(&rows::metadata(&json)?).map(|(large, _)| large))
+}
 
 /// The names that are still to be looked at: `[low, high)`.
 struct Remaining {

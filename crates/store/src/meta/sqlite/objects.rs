@@ -12,8 +12,9 @@ use super::queue::{Need, Verb};
 use super::rows;
 use crate::error::StoreError;
 use crate::meta::EXPIRED_BATCH_MAX;
+use crate::model::large::LargeObject;
 use crate::model::{
-    CommitObject, Committed, Deleted, MetadataReplaced, NewContent, ObjectMetadata, delete_at_s,
+    CommitObject, Committed, Deleted, Metadata, MetadataReplaced, NewContent, ObjectMetadata, delete_at_s,
 };
 
 /// The three names of an object.
@@ -213,6 +214,8 @@ impl Verb for ReplaceMetadata {
             return Ok(MetadataReplaced::NoKey);
         };
         let timestamp = next_timestamp(now, Some(&old));
+        let metadata =
+            LargeObject::kept(&kept_metadata(connection, container, key)?, self.new.metadata.clone());
         connection
             .prepare_cached(
                 "UPDATE object SET timestamp = ?3, content_type = coalesce(?4, content_type), metadata = ?5,
@@ -224,11 +227,18 @@ impl Verb for ReplaceMetadata {
                 key.as_str().as_bytes(),
                 rows::signed(timestamp.units()),
                 self.new.content_type,
-                rows::metadata_json(&self.new.metadata)?,
-                delete_at_s(&self.new.metadata).map(rows::signed),
+                rows::metadata_json(&metadata)?,
+                delete_at_s(&metadata).map(rows::signed),
             ])?;
         Ok(MetadataReplaced::Replaced { timestamp })
     }
+}
+
+fn kept_metadata(connection: &Connection, container: i64, key: &ObjectKey) -> Result<Metadata, StoreError> {
+    let json: String = connection
+        .prepare_cached("SELECT metadata FROM object WHERE container_id = ?1 AND key = ?2")?
+        .query_row(params![container, key.as_str().as_bytes()], |row| row.get(0))?;
+    rows::metadata(&json)
 }
 
 /// Takes an object out, and its body along.
