@@ -210,7 +210,7 @@ fn what_is_not_there_or_not_served() {
             Ask::new("GET", format!("/{MARKER}")).keeps("nothing at this address", 404, "NotFound"),
             Ask::new("GET", format!("/admin/{MARKER}")).keeps("no administration here", 404, "NotFound"),
             Ask::new("GET", format!("/metrics?{MARKER}")).keeps("no metrics here", 404, "NotFound"),
-            Ask::new("POST", "/v1/tickets").body(MARKER).keeps("no vending here", 405, "MethodNotAllowed"),
+            Ask::new("POST", "/v1/tickets").body(MARKER).keeps("no vending here", 401, "Unauthorized"),
             Ask::new("PUT", "/info").body(MARKER).keeps("PUT of /info", 405, "MethodNotAllowed"),
             Ask::new("DELETE", "/healthcheck").keeps("DELETE of /healthcheck", 405, "MethodNotAllowed"),
         ]);
