@@ -27,6 +27,18 @@ pub fn content_type(head: &RequestHead, key: &ObjectKey) -> Result<String, Refus
     Ok(sent.unwrap_or_else(|| guess(key).to_owned()))
 }
 
+/// The media type of a copy to `key` of an object of the type `source`: as sent,
+/// else that of the source; guessed with `X-Detect-Content-Type: true`.
+///
+/// *Errors*: as [`content_type`].
+pub fn of_copy(head: &RequestHead, key: &ObjectKey, source: &str) -> Result<String, Refusal> {
+    let sent = sent(head)?;
+    if head.field("x-detect-content-type").is_some_and(is_true) {
+        return Ok(guess(key).to_owned());
+    }
+    Ok(sent.unwrap_or_else(|| source.to_owned()))
+}
+
 /// The media type that a request names, if it names one.
 ///
 /// *Errors*: as [`content_type`].

@@ -53,7 +53,12 @@ fn named(
     if values.next().is_some() {
         return Err(INVALID_HEADER);
     }
-    let account = match head.field(account_field) {
+    let mut accounts = head.fields_named(account_field);
+    let account = accounts.next();
+    if accounts.next().is_some() {
+        return Err(INVALID_HEADER);
+    }
+    let account = match account {
         None => own.clone(),
         Some(name) => {
             let name = percent::decode(name).map_err(|_| BAD_COPY_HEADER)?;
@@ -101,6 +106,13 @@ mod tests {
         let other = head(&[("X-Copy-From", "/c/o"), ("X-Copy-From-Account", "other")]);
         assert_eq!(source(&other, &own()).expect("fine").expect("there").account.as_str(), "other");
         assert_eq!(source(&head(&[]), &own()), Ok(None));
+    }
+
+    #[test]
+    fn what_names_two_accounts_is_refused() {
+        let two =
+            head(&[("Destination", "/c/o"), ("Destination-Account", "a"), ("Destination-Account", "b")]);
+        assert_eq!(destination(&two, &own()).map_err(|r| (r.status, r.code)), Err((400, "InvalidHeader")));
     }
 
     #[test]

@@ -108,6 +108,17 @@ fn object_manifest(value: &[u8]) -> Result<String, Refusal> {
     if ObjectManifest::parse(&text).is_some() { Ok(text) } else { Err(INVALID_OBJECT_MANIFEST) }
 }
 
+/// Holds stored metadata and kept headers against the limits of an object: what a
+/// copy takes over and what it sets were within them only one by one.
+///
+/// *Errors*: 400 beyond the limits.
+pub fn within_limits(kept: &[(String, String)]) -> Result<(), Refusal> {
+    let mut size = Size::default();
+    let users =
+        kept.iter().filter_map(|(name, value)| Some((name.strip_prefix(Owner::Object.prefix())?, value)));
+    users.into_iter().try_for_each(|(name, value)| size.add(name.len(), value.len()))
+}
+
 /// The name under which a stored item is written: `x-object-meta-foo` becomes
 /// `X-Object-Meta-Foo`. Calls `write` with it, so that nothing is allocated.
 pub fn with_wire_name(stored: &str, write: impl FnOnce(&str)) {

@@ -44,7 +44,12 @@ pub fn decode_query(raw: &[u8]) -> Result<Cow<'_, [u8]>, MalformedEscape> {
 
 /// Appends one path segment: everything but unreserved characters is escaped.
 pub fn encode_segment(text: &str, out: &mut Vec<u8>) {
-    for piece in percent_encode(text.as_bytes(), SEGMENT) {
+    encode_bytes(text.as_bytes(), out);
+}
+
+/// Appends bytes that need not be UTF-8, escaped as [`encode_segment`] does.
+pub fn encode_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    for piece in percent_encode(bytes, SEGMENT) {
         out.extend_from_slice(piece.as_bytes());
     }
 }

@@ -13,9 +13,11 @@ mod tests;
 
 use httpdate::HttpDate;
 use repono_core::id::{ConnectionId, TransId};
+use repono_core::request::RequestHead;
 use repono_core::time::Timestamp;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::percent;
 use crate::scratch::Scratch;
 
 pub use crate::reply::container::{AccountHeaders, ContainerHeaders, ListingBody, account, container};
@@ -43,6 +45,8 @@ impl<F: FnMut(&str, &[u8])> FieldSink for F {
 pub struct Common<'a> {
     /// The id of this request.
     pub trans_id: &'a TransId,
+    /// What the caller wants added to that id, by [`trans_id_extra`].
+    pub extra: &'a [u8],
     /// The id under which the journals know this connection.
     pub connection: &'a ConnectionId,
     /// The present, as an HTTP date: the caller keeps it for a second.
@@ -70,8 +74,33 @@ pub fn document(sink: &mut impl FieldSink, common: &Common<'_>, content_type: &s
     ids(sink, common);
 }
 
+/// The most bytes of `X-Trans-Id-Extra` that count (Swift's limit).
+const EXTRA_BYTES_MAX: usize = 32;
+
+/// What a caller wants to find behind the id of its request: the first 32 bytes of
+/// `X-Trans-Id-Extra`. They are escaped on their way out, and stand in no document
+/// and no journal.
+///
+/// *Source*: `swift/common/middleware/catch_errors.py`.
+#[must_use]
+pub fn trans_id_extra(head: &RequestHead) -> &[u8] {
+    let extra = head.field("x-trans-id-extra").unwrap_or_default();
+    extra.get(..EXTRA_BYTES_MAX).unwrap_or(extra)
+}
+
 fn trans_id(sink: &mut impl FieldSink, common: &Common<'_>) {
-    sink.field("X-Trans-Id", common.trans_id.as_str().as_bytes());
+    id(sink, "X-Trans-Id", common);
+}
+
+/// *Cost*: allocates only where the caller adds something.
+fn id(sink: &mut impl FieldSink, name: &str, common: &Common<'_>) {
+    let id = common.trans_id.as_str().as_bytes();
+    if common.extra.is_empty() {
+        return sink.field(name, id);
+    }
+    let mut text = [id, b"-"].concat();
+    percent::encode_bytes(common.extra, &mut text);
+    sink.field(name, &text);
 }
 
 fn date(sink: &mut impl FieldSink, common: &Common<'_>) {
@@ -80,7 +109,7 @@ fn date(sink: &mut impl FieldSink, common: &Common<'_>) {
 
 /// The fields that the incident's trace does not have, after those that it has.
 fn ids(sink: &mut impl FieldSink, common: &Common<'_>) {
-    sink.field("X-Openstack-Request-Id", common.trans_id.as_str().as_bytes());
+    id(sink, "X-Openstack-Request-Id", common);
     sink.field("X-Repono-Connection", &common.connection.hex());
 }
 

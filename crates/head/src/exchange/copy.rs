@@ -15,8 +15,10 @@ use repono_store::model::{Metadata, Object, Precondition};
 use repono_store::store::{Body, ObjectRead, OpenObject};
 use repono_store::upload::{CommitRequest, Upload};
 use repono_wire::conditions::{Conditions, Current, Verdict};
+use repono_wire::content_type;
 use repono_wire::copy::{self, ObjectName};
 use repono_wire::large::{LargeQuery, ManifestUse, ObjectManifest};
+use repono_wire::metadata;
 use repono_wire::native::Target;
 use repono_wire::percent;
 use repono_wire::put::{BodyKindHint, PostRequest};
@@ -83,6 +85,9 @@ async fn copy(exchange: &mut Exchange<'_>, read: &Permit, write: &Permit) -> Res
     let OpenObject { object, body } = open(exchange, read).await?;
     require_copyable(exchange, &object)?;
     let range = wanted(exchange, &object)?;
+    let content_type = content_type::of_copy(exchange.head, key, &object.content_type)?;
+    let metadata = merged(exchange, &object, request.metadata);
+    metadata::within_limits(&metadata)?;
     let known = {
         let mut reader = exchange.shard.reader().await;
         reader.container(account.as_str(), container.as_str()).await?.ok_or(NO_SUCH_CONTAINER)?
@@ -96,9 +101,9 @@ async fn copy(exchange: &mut Exchange<'_>, read: &Permit, write: &Permit) -> Res
             account: account.clone(),
             container: container.clone(),
             key: key.clone(),
-            content_type: request.content_type.unwrap_or_else(|| object.content_type.clone()),
-            metadata: merged(exchange, &object, request.metadata),
-            expected_etag: None,
+            content_type,
+            metadata,
+            expected_etag: (length == object.size).then_some(object.etag),
             expected_len: Some(length),
             precondition: Precondition::None,
         })
@@ -128,7 +133,12 @@ async fn open(exchange: &Exchange<'_>, read: &Permit) -> Result<OpenObject, Stop
     let (account, container, key) = (account.as_str(), container.as_str(), key.as_str());
     match shard.common.store.read(&mut **reader, account, container, key).await? {
         ObjectRead::Found(found) if !found.object.is_expired(exchange.now.unix_seconds()) => Ok(found),
-        ObjectRead::Found(_) | ObjectRead::NoKey => Err(NO_SUCH_KEY.into()),
+        ObjectRead::Found(_) | ObjectRead::NoKey => {
+            match Conditions::from_head(exchange.head).evaluate(Method::Get, None) {
+                Verdict::PreconditionFailed => Err(PRECONDITION_FAILED.into()),
+                Verdict::Proceed | Verdict::NotModified => Err(NO_SUCH_KEY.into()),
+            }
+        }
         ObjectRead::NoContainer => Err(NO_SUCH_CONTAINER.into()),
     }
 }

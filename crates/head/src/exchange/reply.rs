@@ -24,8 +24,10 @@ impl Exchange<'_> {
         self.record.status = Some(status);
         let mut text = self.shard.take_text();
         let shard = self.shard;
+        // A head that was refused is not read for more.
+        let extra = self.record.method.map_or(&[][..], |_| reply::trans_id_extra(self.head));
         shard.with_date(self.now, |date| {
-            let common = Common { trans_id: &self.trans_id, connection: &self.connection, date };
+            let common = Common { trans_id: &self.trans_id, extra, connection: &self.connection, date };
             self.carrier.begin(out, &mut text, status, self.after, |sink| {
                 fields(sink, &common);
                 if self.authenticated && self.head.field(TIMING_ASKED).is_some() {

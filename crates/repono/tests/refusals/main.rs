@@ -16,6 +16,7 @@
 //! | [`ranges`] | ranges that are ignored or cannot be satisfied |
 //! | [`bodies`] | lengths, checksums, conditions, features that are not served |
 //! | [`containers`] | accounts, containers, listings, metadata, access lists |
+//! | [`copies`] | server-side copies, of both sides |
 //! | [`framing`] | request heads that two parties could read differently |
 //! | [`chunks`] | chunked bodies and their trailers |
 //! | [`doors`] | PROXY headers and connections without one |
@@ -27,6 +28,7 @@ mod bodies;
 mod chunks;
 mod clocks;
 mod containers;
+mod copies;
 mod doors;
 mod framing;
 mod full_disk;

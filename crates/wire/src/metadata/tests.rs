@@ -132,3 +132,18 @@ fn names_are_written_in_title_case() {
     let long = "n".repeat(500);
     assert_eq!(wire(&long), long);
 }
+
+#[test]
+fn metadata_that_was_put_together_is_held_against_the_limits_too() {
+    let items = |count: usize, bytes: usize| -> Vec<(String, String)> {
+        (0..count).map(|n| (format!("x-object-meta-{n:02}"), "v".repeat(bytes))).collect()
+    };
+    let refused = |kept: &[(String, String)]| super::within_limits(kept).map_err(|r| r.message);
+    assert_eq!(refused(&items(90, 1)), Ok(()));
+    assert_eq!(refused(&items(91, 1)), Err(crate::refusals::METADATA_TOO_MANY.message));
+    assert_eq!(refused(&items(16, 254)), Ok(()));
+    assert_eq!(refused(&items(16, 255)), Err(crate::refusals::METADATA_TOO_LARGE.message));
+    let mut kept = items(90, 1);
+    kept.push(("cache-control".to_owned(), "v".repeat(5000)));
+    assert_eq!(refused(&kept), Ok(()));
+}

@@ -3,7 +3,7 @@
 use rand::{SeedableRng, rngs::StdRng};
 use repono_core::etag::ETag;
 use repono_core::id::{ConnectionId, TransId};
-use repono_core::request::Method;
+use repono_core::request::{Method, RequestHead, Version};
 use repono_core::time::{Timestamp, http_date};
 
 use super::{
@@ -20,7 +20,7 @@ fn written(write: impl FnOnce(&mut dyn FnMut(&str, &[u8]), &Common<'_>)) -> Vec<
     let trans_id = TransId::new(Timestamp::from_unix_seconds(1_439_686_983), &mut StdRng::seed_from_u64(1));
     let connection = ConnectionId::from_bytes([0xab; 12]);
     let date = http_date(1_439_686_983);
-    let common = Common { trans_id: &trans_id, connection: &connection, date: &date };
+    let common = Common { trans_id: &trans_id, extra: b"", connection: &connection, date: &date };
     let mut lines = Vec::new();
     write(
         &mut |name: &str, value: &[u8]| {
@@ -220,4 +220,32 @@ fn refusals_say_what_to_do_and_no_more() {
 fn a_document_of_our_own() {
     let lines = written(|mut sink, common| super::document(&mut sink, common, "text/plain", 3));
     assert_eq!(lines[1..3], ["Content-Length: 3", "Content-Type: text/plain"]);
+}
+
+#[test]
+fn what_a_caller_adds_to_the_id_is_cut_and_escaped() {
+    let trans_id = TransId::new(Timestamp::from_unix_seconds(1_439_686_983), &mut StdRng::seed_from_u64(1));
+    let connection = ConnectionId::from_bytes([0xab; 12]);
+    let date = http_date(1_439_686_983);
+    let table: [(&[u8], &str, &str); 4] = [
+        (b"job-7", "-job-7", "plain"),
+        (b"a b\xff", "-a%20b%FF", "escaped"),
+        (b"0123456789012345678901234567890123", "-01234567890123456789012345678901", "cut at 32"),
+        (b"", "", "nothing added"),
+    ];
+    for (sent, added, rule) in table {
+        let mut head = RequestHead::new(Method::Get, Version::Http11, b"/").expect("small");
+        head.push(b"X-Trans-Id-Extra", sent).expect("small");
+        let extra = super::trans_id_extra(&head);
+        let common = Common { trans_id: &trans_id, extra, connection: &connection, date: &date };
+        let mut ids = Vec::new();
+        let mut sink = |name: &str, value: &[u8]| {
+            if matches!(name, "X-Trans-Id" | "X-Openstack-Request-Id") {
+                ids.push(String::from_utf8_lossy(value).into_owned());
+            }
+        };
+        super::empty(&mut sink, &common, 204);
+        let expected = format!("{trans_id}{added}");
+        assert_eq!(ids, [expected.clone(), expected], "{rule}");
+    }
 }
