@@ -5,18 +5,20 @@ use anyhow::{Result, ensure};
 use crate::run::{command, root};
 
 /// A program that a test runs, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("curl", "curl"),
     ("python3", "python3-venv"),
     ("javac", "default-jdk-headless"),
     ("mcs", "mono-mcs"),
     ("mono", "mono-runtime"),
     ("cert-sync", "ca-certificates-mono"),
+    ("/usr/bin/swift", "python3-swiftclient"),
+    ("rclone", "rclone"),
 ];
 /// Libraries that Mono's HttpWebRequest needs beside the run time.
 const MONO_LIBRARIES: [&str; 1] = ["libmono-system4.0-cil"];
 /// Python packages, pinned, into an environment of the repository's own.
-const PYTHON: [&str; 1] = ["requests==2.32.5"];
+const PYTHON: [&str; 2] = ["requests==2.32.5", "python-swiftclient==4.11.0"];
 
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
@@ -55,7 +57,7 @@ fn python() -> Result<()> {
     let environment = root().join("target/python");
     let python = environment.join("bin/python");
     let python = python.to_string_lossy();
-    if !command(&python, &["-c", "import requests"]).succeeds() {
+    if !command(&python, &["-c", "import requests, swiftclient"]).succeeds() {
         command("python3", &["-m", "venv", &environment.to_string_lossy()]).go()?;
         command(&python, &["-m", "pip", "install", "--quiet"]).args(&PYTHON).go()?;
     }
