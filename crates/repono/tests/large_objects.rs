@@ -257,6 +257,23 @@ fn manifests_that_do_not_hold_are_refused_by_index() {
 }
 
 #[test]
+fn a_quota_counts_the_manifest_as_it_is_kept() {
+    let mut client = Client::start();
+    client.put("files/seg/1", b"first");
+    let manifest = json!([{"path": "/files/seg/1"}]);
+    for (bytes, status) in [(100, 413), (400, 201)] {
+        // The manifest as it was sent has 26 bytes.
+        let quota = format!("X-Container-Meta-Quota-Bytes: {bytes}");
+        assert_eq!(client.ask("PUT", "limited", &[&quota], b"").status / 100, 2);
+        assert_eq!(client.put_manifest("limited/whole", &manifest).status, status, "{bytes}");
+        client.reconnect();
+    }
+    let xml = client.get("limited?format=xml", &[]).text();
+    let size = "<bytes>5</bytes><content_type>video/x</content_type>";
+    assert!(xml.contains(size) && xml.contains("<slo_etag>"), "{xml}");
+}
+
+#[test]
 fn a_changed_segment_is_noticed_before_or_within_the_body() {
     let mut client = Client::start();
     let a = content(BLOB_BYTES, 3);

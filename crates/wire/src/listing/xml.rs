@@ -32,6 +32,9 @@ pub(super) fn entry(out: &mut Vec<u8>, entry: &Entry<'_>) {
             number(out, "bytes", large.map_or(bytes, |(bytes, _)| bytes));
             text(out, "content_type", content_type);
             text(out, "last_modified", &timestamp.listing());
+            if let Some((_, etag)) = large {
+                text(out, "slo_etag", &format!("\"{etag}\""));
+            }
             end(out, "object");
         }
         Entry::Subdir { name } => {

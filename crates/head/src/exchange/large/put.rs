@@ -9,7 +9,7 @@ use repono_core::time::Timestamp;
 use repono_journal::{Outcome as Journaled, Stamp};
 use repono_policy::Permit;
 use repono_store::model::large::LargeObject;
-use repono_store::model::{Committed, Object, Precondition as Stored};
+use repono_store::model::{Committed, Container, Object, Precondition as Stored};
 use repono_store::upload::CommitRequest;
 use repono_wire::content_type::content_type;
 use repono_wire::large::{
@@ -50,7 +50,7 @@ pub(in super::super) async fn put(
         return Err(INVALID_OBJECT_MANIFEST.into());
     }
     let content_type = content_type(exchange.head, key)?;
-    let text = receive(exchange, account, container).await?;
+    let (known, text) = receive(exchange, account, container).await?;
     let sent = match SentManifest::parse(&text) {
         Ok(sent) => sent,
         Err(Faulty::TooMany) => return Err(MANIFEST_TOO_LARGE.into()),
@@ -85,7 +85,9 @@ pub(in super::super) async fn put(
             Precondition::Matches(tag) => Stored::IfMatch(vec![tag]),
         },
     };
-    let committed = store(exchange, manifest.to_json(), commit).await?;
+    let json = manifest.to_json();
+    quota::admit(&known.metadata, (known.object_count, known.bytes_used), json.len() as u64)?;
+    let committed = store(exchange, json, commit).await?;
     created(exchange, heartbeat, large.etag, committed.timestamp).await
 }
 
@@ -94,7 +96,7 @@ async fn receive(
     exchange: &mut Exchange<'_>,
     account: &AccountName,
     container: &ContainerName,
-) -> Result<BytesMut, Stop> {
+) -> Result<(Container, BytesMut), Stop> {
     match exchange.carrier.hint() {
         BodyKindHint::Length(bytes) if bytes > MANIFEST_BYTES_MAX => return Err(MANIFEST_TOO_LARGE.into()),
         BodyKindHint::None | BodyKindHint::Length(_) | BodyKindHint::Chunked => {}
@@ -114,7 +116,7 @@ async fn receive(
         text.extend_from_slice(&piece);
     }
     exchange.record.phases_ns.send = Stamp::mono_now().saturating_sub(exchange.record.started.mono_ns);
-    Ok(text)
+    Ok((known, text))
 }
 
 async fn look_up_all(
