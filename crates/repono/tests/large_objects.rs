@@ -388,6 +388,9 @@ fn segments_are_read_in_the_right_of_the_caller() {
     assert_eq!(client.get("files/open/dynamic", &[]).status, 403);
     assert_eq!(client.ask("HEAD", "files/open/static", &[], b"").header("x-preauth-uri"), None);
     assert!(client.ask("HEAD", "files/open/1", &[], b"").header("x-preauth-uri").is_some());
+    let copied = client.ask("COPY", "files/open/static", &["Destination: files/open/flat"], b"");
+    assert_eq!(copied.status, 403, "{}", copied.text());
+    assert_eq!(client.get("files/open/flat", &[]).status, 404);
     let refused = client.put_manifest("files/open/mine", &json!([{"path": "/files/closed/1"}]));
     assert!(refused.status == 400 && refused.text().contains("Index 0, 403 Forbidden"));
     let kept = client.ask("DELETE", "files/open/static?multipart-manifest=delete", &[], b"");
@@ -414,7 +417,14 @@ fn a_copy_of_a_manifest_stands_for_the_same() {
             client.ask("COPY", &from, &["Destination: files/copy", "Range: bytes=0-1"], b"").status,
             501
         );
+        // Without the parameter it is the bytes that are copied: one object of its own.
         let flat = client.ask("COPY", &format!("files/{name}"), &["Destination: files/flat"], b"");
-        assert_eq!(flat.status, 501);
+        assert_eq!(flat.status, 201, "{}", flat.text());
+        let read = client.get("files/flat", &[]);
+        assert_eq!((read.text().as_str(), read.header("etag")), (text, Some(&*md5(text.as_bytes()))));
+        assert!(read.header("x-static-large-object").is_none() && read.header("x-object-manifest").is_none());
+        let lines = ["Destination: files/part", "Range: bytes=1-2"];
+        assert_eq!(client.ask("COPY", &format!("files/{name}"), &lines, b"").status, 201);
+        assert_eq!(client.get("files/part", &[]).text(), text[1..=2]);
     }
 }

@@ -134,6 +134,12 @@ fn swift_session(program: &Path) {
         swift.ok(&["download", "box", name, "-o", "large.back"]);
         assert!(back("large.back") == large, "{name}");
     }
+    swift.ok(&["copy", "box", "static", "-d", "/box/flat"]);
+    let flat = swift.ok(&["stat", "box", "flat"]);
+    assert_eq!(fact(&flat, "Content Length").as_deref(), Some("9000000"));
+    assert_eq!(fact(&flat, "X-Static-Large-Object"), None, "a copy is one object: {flat}");
+    swift.ok(&["download", "box", "flat", "-o", "flat.back"]);
+    assert!(back("flat.back") == large);
     let manifest =
         ["upload", "box", "small", "--object-name", "joined", "-H", "X-Object-Manifest: box/joined/"];
     for part in ["joined/1", "joined/2"] {
@@ -143,6 +149,9 @@ fn swift_session(program: &Path) {
     swift.ok(&manifest);
     swift.ok(&["download", "box", "joined", "-o", "joined.back"]);
     assert!(back("joined.back") == [small.as_slice(), &small].concat());
+    swift.ok(&["copy", "box", "joined", "-d", "/box/one"]);
+    swift.ok(&["download", "box", "one", "-o", "one.back"]);
+    assert!(back("one.back") == [small.as_slice(), &small].concat());
 
     // Listings, and everything gone: segments along with their manifest.
     let page = swift.ok(&["list", "box", "--delimiter", "/", "--prefix", "jo", "--json"]);

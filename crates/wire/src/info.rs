@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn announces_the_limits_and_what_is_served() {
         let info: serde_json::Value = serde_json::from_slice(&document()).expect("JSON");
-        assert_eq!(info["swift"]["max_file_size"], 5_368_709_122_u64);
+        assert_eq!(info["swift"]["max_file_size"], 5_368_709_120_u64);
         assert_eq!(info["swift"]["max_object_name_length"], 1024);
         assert_eq!(info["swift"]["max_meta_overall_size"], 4096);
         let sections: Vec<_> = info.as_object().expect("object").keys().collect();

@@ -11,8 +11,8 @@ use crate::refusals::{
 };
 use crate::unserved::refuse_unserved;
 
-/// The largest object, in bytes: Swift's `max_file_size`, 5 GiB and two bytes.
-pub const BYTES_MAX: u64 = 5_368_709_122;
+/// The largest object, in bytes: 5 GiB, the most that the store takes in one piece.
+pub const BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
 /// How the body of a request is framed, as the codec found it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -179,7 +179,7 @@ refusals! {
     ENTITY_TOO_LARGE = Refusal::new(
         413,
         "EntityTooLarge",
-        "An object has at most 5368709122 bytes; upload it in parts.",
+        "An object has at most 5368709120 bytes; upload it in parts.",
     ).closing();
     /// The bytes that arrived are not those that were announced.
     BAD_DIGEST = Refusal::new(422, "BadDigest", "The ETag does not match the MD5 of the body.");

@@ -20,7 +20,16 @@ const FIELDS: [&str; 7] = [
 ];
 
 /// Query parameters that change what a request means.
-const PARAMETERS: [&[u8]; 4] = [b"bulk-delete", b"extract-archive", b"version-id", b"versions"];
+const PARAMETERS: [&[u8]; 8] = [
+    b"bulk-delete",
+    b"extract-archive",
+    b"symlink",
+    b"temp_url_expires",
+    b"temp_url_prefix",
+    b"temp_url_sig",
+    b"version-id",
+    b"versions",
+];
 
 /// Refuses a write that depends on a feature which is not served.
 ///

@@ -4,14 +4,17 @@
 //! Both sides are authorized: to read the source, to write the destination, each by
 //! its own permit.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
+use repono_core::etag::ETag;
 use repono_core::range::Resolved;
 use repono_core::request::Method;
 use repono_journal::Stamp;
 use repono_policy::{Action, Permit, Resource};
 use repono_store::error::StoreError;
 use repono_store::model::large::LargeObject;
-use repono_store::model::{Metadata, Object, Precondition};
+use repono_store::model::{Committed, Metadata, Object, Precondition};
 use repono_store::store::{Body, ObjectRead, OpenObject};
 use repono_store::upload::{CommitRequest, Upload};
 use repono_wire::conditions::{Conditions, Current, Verdict};
@@ -29,7 +32,7 @@ use repono_wire::refusals::{
 };
 use repono_wire::reply::{self, FieldSink};
 
-use super::large::Kind;
+use super::large::{self, Flat, Kind, Right};
 use super::object::names;
 use super::{Detail, Exchange, Stop};
 use crate::caller::Caller;
@@ -43,7 +46,7 @@ pub(super) async fn to_destination(
 ) -> Result<(), Stop> {
     let other = copy::destination(exchange.head, read.account())?;
     let write = other_side(exchange, caller, &other, Action::PutObject, Method::Put)?;
-    copy(exchange, read, &write).await
+    copy(exchange, caller, read, &write).await
 }
 
 /// `PUT destination` with `X-Copy-From`; `write` is the permit for the destination.
@@ -54,7 +57,7 @@ pub(super) async fn from_source(
     write: &Permit,
 ) -> Result<(), Stop> {
     let read = other_side(exchange, caller, source, Action::GetObject, Method::Get)?;
-    copy(exchange, &read, write).await
+    copy(exchange, caller, &read, write).await
 }
 
 /// The permit for what a header names: within the ticket's scope, and by the
@@ -73,7 +76,18 @@ fn other_side(
     Ok(exchange.authorize(caller, action, Resource::Object { account, container, key }, None)?)
 }
 
-async fn copy(exchange: &mut Exchange<'_>, read: &Permit, write: &Permit) -> Result<(), Stop> {
+/// What is copied: the bytes of one object, or those that a large one stands for.
+enum Bytes<'a> {
+    One(Body),
+    Many(Flat<'a>),
+}
+
+async fn copy(
+    exchange: &mut Exchange<'_>,
+    caller: &Caller,
+    read: &Permit,
+    write: &Permit,
+) -> Result<(), Stop> {
     match exchange.carrier.hint() {
         BodyKindHint::None | BodyKindHint::Length(0) => {}
         BodyKindHint::Length(_) | BodyKindHint::Chunked => return Err(COPY_WITH_BODY.into()),
@@ -82,11 +96,21 @@ async fn copy(exchange: &mut Exchange<'_>, read: &Permit, write: &Permit) -> Res
     super::upload::add_end(exchange, &mut request.metadata)?;
     let (account, container, key) = names(write)?;
     let began = Stamp::mono_now();
-    let OpenObject { object, body } = open(exchange, read).await?;
-    require_copyable(exchange, &object)?;
-    let range = wanted(exchange, &object)?;
+    let found = open(exchange, read).await?;
+    let object = Arc::clone(&found.object);
+    let kind = flattened(exchange, &object)?;
+    let right = Right { caller, account: read.account() };
+    let (bytes, size, etag) = match &kind {
+        None => (Bytes::One(found.body), object.size, object.etag),
+        Some(kind) => {
+            let flat = large::flatten(exchange, right, kind, found).await?;
+            let (size, etag) = (flat.size, flat.etag);
+            (Bytes::Many(flat), size, etag)
+        }
+    };
+    let range = wanted(exchange, &object, size, etag)?;
     let content_type = content_type::of_copy(exchange.head, key, &object.content_type)?;
-    let metadata = merged(exchange, &object, request.metadata);
+    let metadata = merged(exchange, &object, kind.as_ref(), request.metadata);
     metadata::within_limits(&metadata)?;
     let known = {
         let mut reader = exchange.shard.reader().await;
@@ -95,7 +119,17 @@ async fn copy(exchange: &mut Exchange<'_>, read: &Permit, write: &Permit) -> Res
     let length = range.end - range.start;
     quota::admit(&known.metadata, (known.object_count, known.bytes_used), length)?;
     let mut upload = exchange.shard.common.store.begin_upload(Some(length))?;
-    transfer(body, range, &mut upload).await?;
+    let expected_etag = match bytes {
+        Bytes::One(body) => {
+            transfer(body, range, &mut upload).await?;
+            (length == size).then_some(etag)
+        }
+        Bytes::Many(flat) => {
+            // Its tag is one of tags, not of these bytes.
+            flat.feed(exchange, range, &mut upload).await?;
+            None
+        }
+    };
     let committed = upload
         .finish(CommitRequest {
             account: account.clone(),
@@ -103,24 +137,32 @@ async fn copy(exchange: &mut Exchange<'_>, read: &Permit, write: &Permit) -> Res
             key: key.clone(),
             content_type,
             metadata,
-            expected_etag: (length == object.size).then_some(object.etag),
+            expected_etag,
             expected_len: Some(length),
             precondition: Precondition::None,
         })
         .await;
     exchange.store_took(began);
-    let committed = committed?;
-    let (_, source_container, source_key) = names(read)?;
+    copied(exchange, read, &object, &committed?).await
+}
+
+async fn copied(
+    exchange: &mut Exchange<'_>,
+    read: &Permit,
+    source: &Object,
+    committed: &Committed,
+) -> Result<(), Stop> {
+    let (account, container, key) = names(read)?;
     let mut copied_from = Vec::new();
-    percent::encode_segment(source_container.as_str(), &mut copied_from);
+    percent::encode_segment(container.as_str(), &mut copied_from);
     copied_from.push(b'/');
-    percent::encode_path(source_key.as_str(), &mut copied_from);
+    percent::encode_path(key.as_str(), &mut copied_from);
     exchange
         .send_fields(201, |sink, common| {
             reply::object_created(sink, common, committed.etag, committed.timestamp);
             sink.field("X-Copied-From", &copied_from);
-            sink.field("X-Copied-From-Account", read.account().as_str().as_bytes());
-            let modified = repono_core::time::http_date(object.timestamp.last_modified_seconds());
+            sink.field("X-Copied-From-Account", account.as_str().as_bytes());
+            let modified = repono_core::time::http_date(source.timestamp.last_modified_seconds());
             sink.field("X-Copied-From-Last-Modified", modified.as_bytes());
         })
         .await
@@ -143,35 +185,37 @@ async fn open(exchange: &Exchange<'_>, read: &Permit) -> Result<OpenObject, Stop
     }
 }
 
-/// Of a large object the manifest is copied, as a whole and when it is asked for:
-/// its bytes alone would be taken for those that it stands for.
-fn require_copyable(exchange: &Exchange<'_>, object: &Object) -> Result<(), Stop> {
-    if Kind::of(object).is_none() {
-        return Ok(());
-    }
+/// The kind of a large object that is copied as the bytes that it stands for; its
+/// manifest is copied when that is asked for, and only as a whole.
+fn flattened(exchange: &Exchange<'_>, object: &Object) -> Result<Option<Kind>, Stop> {
+    let Some(kind) = Kind::of(object) else { return Ok(None) };
     match LargeQuery::from_head(exchange.head)?.manifest {
-        ManifestUse::Show if exchange.head.field("range").is_none() => Ok(()),
-        ManifestUse::Show
-        | ManifestUse::ShowRaw
-        | ManifestUse::Resolve
-        | ManifestUse::Put
-        | ManifestUse::Delete => Err(NOT_IMPLEMENTED.into()),
+        ManifestUse::Resolve => Ok(Some(kind)),
+        ManifestUse::Show if exchange.head.field("range").is_none() => Ok(None),
+        ManifestUse::Show | ManifestUse::ShowRaw | ManifestUse::Put | ManifestUse::Delete => {
+            Err(NOT_IMPLEMENTED.into())
+        }
     }
 }
 
 /// Which bytes of the source are copied: its conditions and its range are those of a
 /// GET.
-fn wanted(exchange: &Exchange<'_>, object: &Object) -> Result<std::ops::Range<u64>, Stop> {
-    let current = Current { etag: object.etag, last_modified_s: object.timestamp.last_modified_seconds() };
+fn wanted(
+    exchange: &Exchange<'_>,
+    object: &Object,
+    size: u64,
+    etag: ETag,
+) -> Result<std::ops::Range<u64>, Stop> {
+    let current = Current { etag, last_modified_s: object.timestamp.last_modified_seconds() };
     let conditions = Conditions::from_head(exchange.head);
     match conditions.evaluate(Method::Get, Some(&current)) {
         Verdict::Proceed => {}
         // There is no 304 for a write: RFC 9110 section 13.1.2 has 412 instead.
         Verdict::PreconditionFailed | Verdict::NotModified => return Err(PRECONDITION_FAILED.into()),
     }
-    match conditions.range(exchange.head, Method::Get, &current).map(|set| set.resolve(object.size)) {
-        None | Some(Resolved::Whole) => Ok(0..object.size),
-        Some(Resolved::Unsatisfiable) => Err(Stop::Refused(RANGE_NOT_SATISFIABLE, Detail::Size(object.size))),
+    match conditions.range(exchange.head, Method::Get, &current).map(|set| set.resolve(size)) {
+        None | Some(Resolved::Whole) => Ok(0..size),
+        Some(Resolved::Unsatisfiable) => Err(Stop::Refused(RANGE_NOT_SATISFIABLE, Detail::Size(size))),
         Some(Resolved::Parts(ranges)) => match ranges.as_slice() {
             [range] => Ok(range.clone()),
             // Several ranges are no bytes of one object.
@@ -182,14 +226,12 @@ fn wanted(exchange: &Exchange<'_>, object: &Object) -> Result<std::ops::Range<u6
 
 /// The metadata of the copy: that of the source with what the request says in its
 /// place, or the latter alone.
-fn merged(exchange: &Exchange<'_>, source: &Object, request: Metadata) -> Metadata {
-    // The first item of a large object says that it is one: it goes with the bytes.
-    let kept = match (copy::is_fresh(exchange.head), Kind::of(source)) {
-        (false, _) => source.metadata.len(),
-        (true, Some(_)) => 1,
-        (true, None) => 0,
-    };
-    let mut merged: Metadata = source.metadata.iter().take(kept).cloned().collect();
+fn merged(exchange: &Exchange<'_>, source: &Object, flattened: Option<&Kind>, request: Metadata) -> Metadata {
+    // The first item of a large object says that it is one: it goes with a manifest.
+    let marker = usize::from(Kind::of(source).is_some());
+    let dropped = if flattened.is_some() { marker } else { 0 };
+    let kept = if copy::is_fresh(exchange.head) { marker } else { source.metadata.len() };
+    let mut merged: Metadata = source.metadata.iter().take(kept).skip(dropped).cloned().collect();
     merged.retain(|(name, _)| request.iter().all(|(new, _)| new != name));
     merged.extend(request);
     merged.sort_by_key(|(name, _)| name != ObjectManifest::NAME && name != LargeObject::NAME);

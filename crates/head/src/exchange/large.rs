@@ -2,6 +2,7 @@
 
 mod delete;
 mod dynamic;
+mod flat;
 mod put;
 mod segment;
 mod serve;
@@ -15,6 +16,7 @@ use repono_wire::large::ObjectManifest;
 use crate::caller::Caller;
 
 pub(super) use delete::delete;
+pub(super) use flat::{Flat, flatten};
 pub(super) use put::put;
 pub(super) use serve::{Many, serve};
 
