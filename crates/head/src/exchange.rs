@@ -6,6 +6,7 @@ mod admission;
 mod bulk;
 mod container;
 mod copy;
+mod cors;
 mod large;
 mod object;
 mod preauth;
@@ -25,6 +26,7 @@ use repono_core::time::Timestamp;
 use repono_journal::{Outcome, RequestRecord, Stamp};
 use repono_policy::{Action, Permit, Resource};
 use repono_store::error::StoreError;
+use repono_wire::cors::Grant;
 use repono_wire::listing::ListQuery;
 use repono_wire::native::Target;
 
@@ -58,6 +60,8 @@ pub(crate) struct Exchange<'c> {
     pub(crate) asker: Asker,
     /// Its place among the requests of the same user, once that is known.
     pub(crate) place: Option<Place<Party>>,
+    /// What the container grants to the page that a browser asks for.
+    pub(crate) grant: Option<Grant>,
     pub(crate) record: RequestRecord,
 }
 

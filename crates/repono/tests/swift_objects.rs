@@ -271,3 +271,49 @@ fn many_names_are_deleted_by_one_request() {
     let report: Value = serde_json::from_slice(&refused.body).expect("JSON");
     assert_eq!((&report["Number Deleted"], &report["Errors"][0][1]), (&0.into(), &"403 Forbidden".into()));
 }
+
+/// A page of another origin gets what the container's metadata grants, and no more.
+#[test]
+fn pages_of_other_origins_are_granted_by_the_container() {
+    let system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
+    let mut session = Session::new(&system, &[]);
+    session.put("/v1/demo/files/o", &[], b"body");
+    let page = ("Origin", "https://app.example");
+    let without = session.send("GET", "/v1/demo/files/o", &[page], b"");
+    assert_eq!((without.status, without.header("access-control-allow-origin")), (200, None));
+
+    let grant = [
+        ("X-Container-Meta-Access-Control-Allow-Origin", "https://app.example"),
+        ("X-Container-Meta-Access-Control-Max-Age", "60"),
+        ("X-Container-Meta-Access-Control-Expose-Headers", "x-repono-connection"),
+    ];
+    assert_eq!(session.send("POST", "/v1/demo/files", &grant, b"").status, 204);
+    let read = session.send("GET", "/v1/demo/files/o", &[page], b"");
+    assert_eq!(read.header("access-control-allow-origin"), Some("https://app.example"));
+    assert!(read.header("access-control-expose-headers").expect("a list").ends_with("x-repono-connection"));
+    assert_eq!(read.header("access-control-allow-credentials"), None);
+    let missing = session.send("GET", "/v1/demo/files/none", &[page], b"");
+    assert_eq!(
+        (missing.status, missing.header("access-control-allow-origin")),
+        (404, Some("https://app.example"))
+    );
+    let other = [("Origin", "https://evil.example")];
+    assert_eq!(
+        session.send("GET", "/v1/demo/files/o", &other, b"").header("access-control-allow-origin"),
+        None
+    );
+
+    // A browser sends no ticket with a preflight.
+    session.ticket = String::from("Accept: */*");
+    let asks =
+        [page, ("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Headers", "x-auth-token")];
+    let preflight = session.send("OPTIONS", "/v1/demo/files/o", &asks, b"");
+    assert_eq!(preflight.status, 200);
+    assert_eq!(preflight.header("access-control-max-age"), Some("60"));
+    assert_eq!(preflight.header("access-control-allow-headers"), Some("x-auth-token"));
+    assert!(preflight.header("access-control-allow-methods").expect("methods").contains("PUT"));
+    let refused = [other[0], asks[1]];
+    assert_eq!(session.send("OPTIONS", "/v1/demo/files/o", &refused, b"").status, 401);
+    let plain = session.send("OPTIONS", "/v1/demo/files/o", &[], b"");
+    assert_eq!((plain.status, plain.header("allow").is_some()), (200, true));
+}

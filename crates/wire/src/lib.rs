@@ -8,6 +8,7 @@
 //! | [`conditions`] | `If-…` headers and whether a `Range` counts |
 //! | [`bulk`] | many names deleted by one request |
 //! | [`copy`] | the other side of a server-side copy |
+//! | [`cors`] | what a container grants to pages of other origins |
 //! | [`expiry`] | when an object ends |
 //! | [`metadata`] | user metadata and the headers that are kept with an object |
 //! | [`content_type`] | the media type of an upload |
@@ -29,6 +30,7 @@ pub mod byteranges;
 pub mod conditions;
 pub mod content_type;
 pub mod copy;
+pub mod cors;
 pub mod error_body;
 pub mod expiry;
 pub mod info;

@@ -79,6 +79,7 @@ pub(super) async fn answer(context: &Context, asked: Asked<'_>, carrier: Carrier
         draining: asked.draining,
         after: if asked.draining { After::Close } else { asked.after },
         authenticated: asked.known,
+        grant: None,
         asker: if context.identity.recorded { Asker::Client } else { Asker::Balancer },
         place: None,
         record: record(context, &asked),

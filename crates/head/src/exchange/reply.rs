@@ -30,6 +30,9 @@ impl Exchange<'_> {
             let common = Common { trans_id: &self.trans_id, extra, connection: &self.connection, date };
             self.carrier.begin(out, &mut text, status, self.after, |sink| {
                 fields(sink, &common);
+                if let Some(grant) = &self.grant {
+                    grant.fields(sink);
+                }
                 if self.authenticated && self.head.field(TIMING_ASKED).is_some() {
                     sink.field("Server-Timing", timing(&self.record).as_bytes());
                 }

@@ -43,6 +43,14 @@ async fn dispatch(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
 }
 
 async fn native(exchange: &mut Exchange<'_>, target: Target) -> Result<(), Stop> {
+    super::cors::enter(exchange, &target).await?;
+    if exchange.head.method() == Method::Options {
+        return match target {
+            Target::Object { .. } => super::cors::options(exchange, ON_OBJECTS).await,
+            Target::Container { .. } => super::cors::options(exchange, ON_CONTAINERS).await,
+            Target::Account { .. } => super::cors::options(exchange, ON_ACCOUNTS).await,
+        };
+    }
     let caller = exchange.caller(&target)?;
     exchange.enter_by(&caller).await?;
     match target {

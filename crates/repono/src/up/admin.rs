@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
@@ -86,6 +86,58 @@ async fn forward(mut client: UnixStream, routes: &Routes) -> Result<()> {
     let mut service =
         UnixStream::connect(path).await.with_context(|| format!("cannot connect to {}", path.display()))?;
     service.write_all(&head).await?;
-    copy_bidirectional(&mut client, &mut service).await?;
-    Ok(())
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_service, mut to_service) = service.split();
+    let request = async {
+        // A service may answer and close before it has taken the whole request: its
+        // answer counts all the same.
+        let _ = copy(&mut from_client, &mut to_service).await;
+        let _ = to_service.shutdown().await;
+        std::future::pending::<()>().await;
+    };
+    let answer = async {
+        copy(&mut from_service, &mut to_client).await?;
+        to_client.shutdown().await
+    };
+    tokio::select! {
+        answered = answer => Ok(answered?),
+        () = request => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{UnixListener, UnixStream};
+
+    use super::{Routes, forward};
+
+    /// A service that answers by the head alone, and closes, has answered: although
+    /// the rest of the request can be written to nobody.
+    #[tokio::test]
+    async fn an_answer_before_the_end_of_the_request_arrives() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("service.sock");
+        let service = UnixListener::bind(&path).unwrap();
+        let routes = Routes { balancer: path.clone(), vending: path };
+        let (mut client, ours) = UnixStream::pair().unwrap();
+        let forwarding = tokio::spawn(async move { forward(ours, &routes).await });
+        client.write_all(b"POST /v1/heads/head-1/drain HTTP/1.1\r\n\r\n").await.unwrap();
+        let (mut served, _) = service.accept().await.unwrap();
+        let mut head = [0; 40];
+        served.read_exact(&mut head).await.unwrap();
+        served.write_all(b"answer").await.unwrap();
+        drop(served);
+        // Each piece is written to a socket that is closed.
+        for _ in 0..100 {
+            if client.write_all(&[0; 64]).await.is_err() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, b"answer");
+        forwarding.await.unwrap().unwrap();
+    }
 }

@@ -185,7 +185,10 @@ fn what_is_not_there_or_not_served() {
                 "InvalidArgument",
             ),
             ask("GET", "/v1/demo/files?prefix=a&prefix=b").keeps("two prefixes", 400, "InvalidArgument"),
-            ask("OPTIONS", &missing).keeps("OPTIONS", 405, "MethodNotAllowed"),
+            Ask::new("OPTIONS", &missing)
+                .line("Origin: https://evil.example")
+                .line("Access-Control-Request-Method: GET")
+                .keeps("a preflight of a foreign page", 401, "Unauthorized"),
             ask("COPY", KNOWN).line(format!("Destination: {MARKER}")).keeps(
                 "COPY to no object",
                 412,
