@@ -47,6 +47,30 @@ fn every_unit_starts_what_the_program_takes() {
     }
 }
 
+/// What stands commented out is taken too, when an operator takes the marks away.
+#[test]
+fn the_swift_login_that_vending_offers_is_one_that_it_takes() {
+    let text = fs::read_to_string(deploy().join("config/vending.toml")).expect("a configuration");
+    let (before, table) = text.split_once("# [swift_login]").expect("the table");
+    let checked = |table: &str| {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), format!("{before}[swift_login]{table}")).expect("written");
+        let path = file.path().display().to_string();
+        Command::new(PROGRAM).args(["vending", "--config", &path, "--check"]).output().expect("it runs")
+    };
+    let offered = table.replace("# ", "");
+    let output = checked(&offered);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let effective = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(effective.contains("storage_url = \"https://store.example.net\""), "{effective}");
+    for (right, wrong) in
+        [("https://", "http://"), ("swift-clients", "swift clients"), ("storage_url", "url")]
+    {
+        let output = checked(&offered.replace(right, wrong));
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+    }
+}
+
 #[test]
 fn the_socket_unit_opens_what_the_balancer_is_configured_for() {
     let unit = fs::read_to_string(deploy().join("systemd/repono-balancer.socket")).expect("a unit");

@@ -104,6 +104,13 @@ fn swift_session(program: &Path) {
     fs::write(system.path("large"), &large).expect("written");
     let back = |name: &str| fs::read(system.path(name)).expect("a file that came back");
 
+    // What is served, and where.
+    let capabilities = swift.ok(&["capabilities", "--json"]);
+    let capabilities: Value = serde_json::from_str(&capabilities).expect("JSON");
+    assert!(capabilities.get("swift").is_some(), "{capabilities}");
+    let storage_url = format!("export OS_STORAGE_URL={}/v1/demo", system.balancer());
+    assert!(swift.ok(&["auth"]).contains(&storage_url));
+
     // Containers and their metadata.
     swift.ok(&["post", "box", "-m", "Colour:red"]);
     assert_eq!(fact(&swift.ok(&["stat", "box"]), "Meta Colour").as_deref(), Some("red"));

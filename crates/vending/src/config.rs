@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+mod swift_login;
+
+pub use swift_login::{StorageUrl, StorageUrlError, SwiftLogin};
+
 /// Everything that the service is told; TOML, every key as documented here.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -29,21 +33,10 @@ pub struct Config {
     pub heads_master_key_file: PathBuf,
     /// Certificates and their private keys.
     pub tls: Tls,
-    /// Swift's v1 log-in, `GET /auth/v1.0`. Default: not served.
+    /// Swift's v1 log-in, `GET /auth/v1.0`. Default: not served, because a user's
+    /// secret is enough for it and no application's is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swift_login: Option<SwiftLogin>,
-}
-
-/// Swift's v1 log-in names a user and a secret, and no application: the operator
-/// names the one application whose users may log in so.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct SwiftLogin {
-    /// The application. Its own secret is not asked for.
-    pub application: String,
-    /// Where clients reach the heads, without a path, such as
-    /// `https://store.example.net`.
-    pub storage_url: String,
 }
 
 /// Two certificate chains side by side, PEM; the client's offer decides which is

@@ -67,12 +67,34 @@ pub(crate) struct LogIn<'a> {
     /// `account:user`.
     pub(crate) user: &'a str,
     pub(crate) secret: &'a Secret,
-    pub(crate) application: &'a str,
-    /// `None` where the interface has none, and the operator has named the
-    /// application that its users act through.
-    pub(crate) application_secret: Option<&'a Secret>,
+    pub(crate) through: Through<'a>,
     pub(crate) life_s: Option<u64>,
     pub(crate) scope: Option<&'a str>,
+}
+
+/// The application of a log-in, and on whose word.
+#[derive(Clone, Copy)]
+pub(crate) enum Through<'a> {
+    /// The caller names it and shows its secret.
+    Shown { application: &'a str, secret: &'a Secret },
+    /// The operator names it, for an interface that has no field for one.
+    Configured(&'a ApplicationName),
+}
+
+impl<'a> Through<'a> {
+    fn name(self) -> &'a str {
+        match self {
+            Self::Shown { application, secret: _ } => application,
+            Self::Configured(application) => application.as_str(),
+        }
+    }
+
+    fn secret(self) -> Option<&'a Secret> {
+        match self {
+            Self::Shown { application: _, secret } => Some(secret),
+            Self::Configured(_) => None,
+        }
+    }
 }
 
 impl TicketRequest {
@@ -80,8 +102,7 @@ impl TicketRequest {
         LogIn {
             user: &self.user,
             secret: &self.secret,
-            application: &self.application,
-            application_secret: Some(&self.application_secret),
+            through: Through::Shown { application: &self.application, secret: &self.application_secret },
             life_s: self.life_s,
             scope: self.scope.as_deref(),
         }
@@ -108,8 +129,8 @@ impl Asked {
         };
         account.parse::<AccountName>().map_err(named("user"))?;
         user.parse::<UserName>().map_err(named("user"))?;
-        let application = request.application.parse().map_err(named("application"))?;
-        for secret in [Some(request.secret), request.application_secret].into_iter().flatten() {
+        let application = request.through.name().parse().map_err(named("application"))?;
+        for secret in [Some(request.secret), request.through.secret()].into_iter().flatten() {
             if secret.is_too_long() {
                 return Err(Fault::invalid("A secret is longer than any that is kept.", TicketRequest::FORM));
             }
@@ -164,21 +185,32 @@ impl Desk {
         random: &mut (impl Rng + Send),
     ) -> Result<Ticket, Fault> {
         let outcome = self.decide(request, source, now, random).await;
-        let mut record = AuditRecord {
-            at: now.stamp,
-            action: "ticket-issue",
-            decision: Decision::Granted,
-            source: Some(source),
-            actor: Text::new(request.user),
-            application: Text::new(request.application),
-            subject: Text::EMPTY,
-        };
-        match &outcome {
-            Ok(ticket) => record.subject = Text::new(ticket.salt().hex()),
-            Err(fault) => record.decision = Decision::Refused(fault.code),
-        }
-        self.recorder.audit(&record);
+        self.record(request.user, request.through.name(), source, now.stamp, outcome.as_ref());
         outcome
+    }
+
+    /// Records how a log-in ended, also one that cannot be read as one.
+    pub(crate) fn record(
+        &self,
+        user: &str,
+        application: &str,
+        source: SocketAddr,
+        at: Stamp,
+        outcome: Result<&Ticket, &Fault>,
+    ) {
+        let (decision, subject) = match outcome {
+            Ok(ticket) => (Decision::Granted, Text::new(ticket.salt().hex())),
+            Err(fault) => (Decision::Refused(fault.code), Text::EMPTY),
+        };
+        self.recorder.audit(&AuditRecord {
+            at,
+            action: "ticket-issue",
+            decision,
+            source: Some(source),
+            actor: Text::new(user),
+            application: Text::new(application),
+            subject,
+        });
     }
 
     async fn decide(
@@ -251,7 +283,7 @@ impl<'a> Login<'a> {
     {
         let user =
             Comparison { presented: request.secret, kept: self.user.map_or(&NOTHING, |user| &user.kept) };
-        let application = request.application_secret.map(|presented| Comparison {
+        let application = request.through.secret().map(|presented| Comparison {
             presented,
             kept: self.application.map_or(&NOTHING, |application| &application.kept),
         });

@@ -6,7 +6,7 @@
 //! | [`config`] | what the service is told |
 //! | [`server`] | the service as a whole: start, listeners, end |
 //! | [`first_run`] | what a new store is filled with |
-//! | `door` | the public interface: `POST /v1/tickets`, `GET /healthcheck` |
+//! | `door` | the public interface: `POST /v1/tickets`, `GET /auth/v1.0`, `GET /healthcheck` |
 //! | `swift_login` | Swift's v1 log-in at the same door |
 //! | `desk` | one request for a ticket, from the log-in to the signature |
 //! | `office` | changes of identities and keys, with their audit |

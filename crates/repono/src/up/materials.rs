@@ -164,10 +164,27 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<()> {
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        if let Some(parent) = path.parent() {
-            fs::File::open(parent)?.sync_all()?;
-        }
-        Ok(())
+        fs::File::open(folder_of(path))?.sync_all()
     };
     write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// A bare name has an empty parent, which cannot be opened.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::folder_of;
+
+    /// `--ready-file ready.json` is written in the current directory.
+    #[test]
+    fn a_bare_name_lies_in_the_current_directory() {
+        assert_eq!(folder_of(Path::new("ready.json")), Path::new("."));
+        assert_eq!(folder_of(Path::new("a/ready.json")), Path::new("a"));
+        assert_eq!(folder_of(Path::new("/ready.json")), Path::new("/"));
+    }
 }

@@ -139,8 +139,8 @@ impl Plan {
                     rsa_key: secret("server-key-rsa.pem"),
                 },
                 swift_login: Some(repono_vending::config::SwiftLogin {
-                    application: first_run::APPLICATION.into(),
-                    storage_url: url(self.balancer),
+                    application: first_run::APPLICATION.parse()?,
+                    storage_url: url(self.balancer).parse()?,
                 }),
             },
         )?;

@@ -88,8 +88,8 @@ impl Site {
                 rsa_key: self.path("server.key"),
             },
             swift_login: Some(config::SwiftLogin {
-                application: APPLICATION.to_owned(),
-                storage_url: "https://store.example.net".to_owned(),
+                application: APPLICATION.parse().expect("a name"),
+                storage_url: "https://store.example.net".parse().expect("a URL"),
             }),
         }
     }

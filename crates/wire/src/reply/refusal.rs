@@ -7,9 +7,10 @@ use crate::error_body;
 use crate::reply::{Common, FieldSink, date, ids, number, trans_id};
 use crate::scratch::Scratch;
 
-/// Always the same: a realm that named the account would tell which ones exist
-/// (Swift CVE-2014-3497 reflected the path here).
-const CHALLENGE: &[u8] = b"Repono realm=\"repono\"";
+/// The scheme that clients of this dialect know. Always the same: a realm that named
+/// the account would tell which ones exist (Swift CVE-2014-3497 reflected the path
+/// here).
+const CHALLENGE: &[u8] = b"Swift realm=\"repono\"";
 
 /// The fields of a refusal whose document, by [`error_body::xml`], has
 /// `body_bytes` bytes (also when a HEAD leaves the document out).

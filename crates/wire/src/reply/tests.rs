@@ -197,7 +197,7 @@ fn refusals_say_what_to_do_and_no_more() {
         "Content-Length: 99",
         "Content-Type: application/xml",
         "Date: Sun, 16 Aug 2015 01:03:03 GMT",
-        "WWW-Authenticate: Repono realm=\"repono\"",
+        "WWW-Authenticate: Swift realm=\"repono\"",
     ];
     assert_eq!(unauthorized, expected);
     assert_eq!(lines(&refusals::SLOW_DOWN).last().map(String::as_str), Some("Retry-After: 1"));
