@@ -96,11 +96,13 @@ async fn forward(mut client: UnixStream, routes: &Routes) -> Result<()> {
         std::future::pending::<()>().await;
     };
     let answer = async {
-        copy(&mut from_service, &mut to_client).await?;
-        to_client.shutdown().await
+        // A reset behind the answer says no more than that. An answer that was cut
+        // short shows by its length.
+        let _ = copy(&mut from_service, &mut to_client).await;
+        let _ = to_client.shutdown().await;
     };
     tokio::select! {
-        answered = answer => Ok(answered?),
+        () = answer => Ok(()),
         () = request => Ok(()),
     }
 }
@@ -135,9 +137,9 @@ mod tests {
             }
             tokio::task::yield_now().await;
         }
-        let mut answer = Vec::new();
-        client.read_to_end(&mut answer).await.unwrap();
-        assert_eq!(answer, b"answer");
+        let mut answer = [0; 6];
+        client.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"answer");
         forwarding.await.unwrap().unwrap();
     }
 }
