@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -11,7 +12,8 @@ use tokio::time::timeout;
 use crate::stage::{LIMIT, Stage};
 use crate::{connections, fin};
 
-/// Connects without a pause until told to stop.
+/// Connects without a pause until told to stop, one connection after the other: more at
+/// once would pile up, and run into limits that are not the subject here.
 struct Knocking {
     stop: Arc<AtomicBool>,
     connects: Arc<AtomicUsize>,
@@ -24,7 +26,10 @@ impl Knocking {
         let (stopped, count) = (Arc::clone(&stop), Arc::clone(&connects));
         let task = tokio::spawn(async move {
             while !stopped.load(Ordering::SeqCst) {
-                drop(TcpStream::connect(address).await.expect("no connect is refused"));
+                let mut stream = TcpStream::connect(address).await.expect("no connect is refused");
+                stream.shutdown().await.expect("FIN");
+                // Nothing was asked for, so how it ends does not matter.
+                _ = timeout(LIMIT, stream.read(&mut [0; 16])).await.expect("it ends");
                 count.fetch_add(1, Ordering::SeqCst);
             }
         });

@@ -6,9 +6,11 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use repono_testkit::system::System;
+use repono_testkit::wait::until;
 use repono_testkit::wire::{Response, Wire};
 use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 use toml::{Table, Value};
@@ -17,6 +19,9 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_repono");
 pub(crate) const SMALL: &str = "/v1/demo/files/small";
 pub(crate) const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
   {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::files/*"}]}"#;
+
+/// A head learns of changed users and policies within 2 s; a busy machine takes longer.
+const LEARNED_WITHIN: Duration = Duration::from_secs(20);
 
 /// A system with one head, and tickets of two users.
 pub(crate) struct Stand {
@@ -41,7 +46,17 @@ impl Stand {
         let other = other_user(&system)?;
         let stand = Self { system, busy, other };
         stand.put(SMALL, b"small")?;
+        stand.wait_until_served(&stand.other)?;
         Ok(stand)
+    }
+
+    /// Waits until the head has learned of a ticket's user and policy.
+    fn wait_until_served(&self, ticket: &str) -> Result<()> {
+        let mut wire = self.wire(&self.head())?;
+        until("the head to serve a new user", LEARNED_WITHIN, || {
+            get(&mut wire, ticket).ok().filter(|response| response.status == 200)
+        })?;
+        Ok(())
     }
 
     pub(crate) fn head(&self) -> String {
