@@ -6,7 +6,7 @@ and system time of the process over the run divided by the requests that wrk cou
 99th percentile stand beside it. `new` opens a connection for each request.
 
 usage: benches/balance.py [--rounds 3] [--seconds 4] [--cases 1024:16,1024:256,5242880:16,5242880:256,1024:16:new]
-needs: haproxy and wrk, and `cargo build --release`.
+needs: haproxy and wrk.
 """
 import argparse
 import os

@@ -5,7 +5,7 @@ One head serves both. The other user asks for 1 KiB on two kept connections by w
 1 MiB, on hundreds. The flood's client runs at the lowest priority, as if it were on another machine. Rounds alternate; medians are printed.
 
 usage: benches/fairness.py [--rounds 3] [--seconds 4] [--flood 400]
-needs: wrk, and `cargo build --release`.
+needs: wrk.
 """
 import argparse
 import json

@@ -6,7 +6,7 @@ resident memory by their number. What the kernel keeps for a socket is not in it
 addresses of the loopback, because a head gives one source no more connections than it has left for all others.
 
 usage: benches/idle.py [--connections 10000]
-needs: `cargo build --release`, and 20,000 open files (`ulimit -n`).
+needs: 20,000 open files (`ulimit -n`).
 """
 import argparse
 import os

@@ -6,7 +6,7 @@ same certificate. The figure is user and system time of the server's processes o
 requests that wrk counted: client and server share the cores, so requests per second say less.
 
 usage: benches/serve.py [--rounds 3] [--seconds 4] [--connections 16] [--sizes 1024,102400,5242880]
-needs: nginx and wrk, and `cargo build --release`.
+needs: nginx and wrk.
 """
 import argparse
 import json

@@ -92,6 +92,8 @@ fn bench(rest: &[String]) -> Result<()> {
     }
 }
 
+/// Measures what the sources say: an older build would be measured without a word.
 fn script(path: &str, rest: &[String]) -> Result<()> {
+    cargo(&["build", "--release", "--locked", "--package", "repono"])?;
     run::command("python3", &[path]).args(rest.get(1..).unwrap_or_default()).go()
 }
