@@ -23,7 +23,7 @@ import urllib.request
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPONO = os.path.join(ROOT, "target/release/repono")
 TICK = os.sysconf("SC_CLK_TCK")
-GOALS = {1024: 1.2, 102400: 0.9, 5242880: 0.9}
+GOALS = {1024: 1.0, 102400: 0.7, 5242880: 0.7}
 
 NGINX = """
 worker_processes auto;
