@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use super::gate::{Faulty, Forgotten};
+use super::gate::{Doom, Faulty};
 use super::ledger::{Deed, Injection, Ledger, Subject};
-use super::plan::{Door, Plan};
+use super::plan::{Door, Effect, Plan};
 use crate::clock::Clocks;
 use crate::observer::Silent;
 use crate::orders::{Order, Orders};
@@ -62,7 +62,7 @@ struct Shared {
     server: Mutex<SocketAddr>,
     seed: u64,
     accepted: AtomicU64,
-    forgotten: Forgotten,
+    doom: Arc<Doom>,
     ledger: Arc<Ledger>,
 }
 
@@ -77,7 +77,7 @@ impl FaultRelay {
             server: Mutex::new(server),
             seed,
             accepted: AtomicU64::new(0),
-            forgotten: Forgotten::default(),
+            doom: Arc::default(),
             ledger: Arc::new(Ledger::default()),
         });
         let (plan, seen) = watch::channel(Arc::new(plan));
@@ -104,11 +104,10 @@ impl FaultRelay {
         *self.shared.server.lock().unwrap_or_else(PoisonError::into_inner) = server;
     }
 
-    /// Forgets the connections that are open: nothing moves on them any more, and
-    /// nobody is told.
-    pub fn forget(&self) {
-        let accepted = self.shared.accepted.load(Ordering::Relaxed);
-        self.shared.forgotten.store(accepted, Ordering::Relaxed);
+    /// The connections that are open suffer this as soon as something comes on them;
+    /// those to come do not. A later doom replaces an earlier one.
+    pub fn doom(&self, effect: Effect) {
+        self.shared.doom.set(self.accepted(), effect);
     }
 
     /// Gives an order to all connections, those to come included.
@@ -212,8 +211,8 @@ async fn carry(
     };
     match connected.await {
         Ok(server) => {
-            let (ledger, forgotten) = (Arc::clone(&shared.ledger), Arc::clone(&shared.forgotten));
-            let mut faulty = Faulty::forgettable(Silent, &plan, subject, shared.seed, ledger, forgotten);
+            let (ledger, doom) = (Arc::clone(&shared.ledger), Arc::clone(&shared.doom));
+            let mut faulty = Faulty::under_doom(Silent, &plan, subject, shared.seed, ledger, doom);
             relay_under(client, server, &mut faulty, CLOCKS, orders).await;
         }
         Err(error) => {

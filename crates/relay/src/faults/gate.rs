@@ -1,7 +1,7 @@
 //! A plan, carried out on one connection.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -36,11 +36,31 @@ pub struct Faulty<O> {
     /// When a byte was last read.
     active: Instant,
     alarm: Alarm,
-    forgotten: Forgotten,
+    doom: Arc<Doom>,
+    doomed: Option<Effect>,
 }
 
-/// The connections below this number are forgotten.
-pub(super) type Forgotten = Arc<AtomicU64>;
+/// What befalls the connections below a number, whatever their plan.
+#[derive(Debug, Default)]
+pub(super) struct Doom {
+    below: AtomicU64,
+    effect: Mutex<Option<Effect>>,
+}
+
+impl Doom {
+    /// From now on it is this effect, for the connections below this number.
+    pub(super) fn set(&self, below: u64, effect: Effect) {
+        *self.effect.lock().unwrap_or_else(PoisonError::into_inner) = Some(effect);
+        self.below.store(below, Ordering::Release);
+    }
+
+    fn of(&self, number: u64) -> Option<Effect> {
+        if number >= self.below.load(Ordering::Acquire) {
+            return None;
+        }
+        *self.effect.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The bytes of one side.
 #[derive(Debug)]
@@ -78,16 +98,16 @@ struct Armed {
 impl<O: Observer> Faulty<O> {
     /// Carries out `plan` on the connection of `subject`, with draws from `seed`.
     pub fn new(within: O, plan: &Plan, subject: Subject, seed: u64, ledger: Arc<Ledger>) -> Self {
-        Self::forgettable(within, plan, subject, seed, ledger, Forgotten::default())
+        Self::under_doom(within, plan, subject, seed, ledger, Arc::default())
     }
 
-    pub(super) fn forgettable(
+    pub(super) fn under_doom(
         within: O,
         plan: &Plan,
         subject: Subject,
         seed: u64,
         ledger: Arc<Ledger>,
-        forgotten: Forgotten,
+        doom: Arc<Doom>,
     ) -> Self {
         let mut random = StdRng::seed_from_u64(seed_of(seed, subject.number));
         let now = Instant::now();
@@ -111,7 +131,8 @@ impl<O: Observer> Faulty<O> {
             opened: now,
             active: now,
             alarm: Alarm::default(),
-            forgotten,
+            doom,
+            doomed: None,
         }
     }
 
@@ -133,12 +154,29 @@ impl<O: Observer> Faulty<O> {
         while let Some(index) = self.armed.iter().position(&is_now) {
             let Armed { when, effect, .. } = self.armed.swap_remove(index);
             self.ledger.note(self.subject, Deed::Struck(when, effect));
-            match effect {
-                Effect::Fin => self.cut = Some(Cut::Fin),
-                Effect::Reset => self.cut = Some(Cut::Reset),
-                Effect::Silence(reach) => self.set(reach, State::Mute),
-                Effect::Stall(reach, span) => self.set(reach, State::Stalled(after(now, span))),
-            }
+            self.suffer(effect, now);
+        }
+    }
+
+    fn suffer(&mut self, effect: Effect, now: Instant) {
+        match effect {
+            Effect::Fin => self.cut = Some(Cut::Fin),
+            Effect::Reset => self.cut = Some(Cut::Reset),
+            Effect::Silence(reach) => self.set(reach, State::Mute),
+            Effect::Stall(reach, span) => self.set(reach, State::Stalled(after(now, span))),
+        }
+    }
+
+    /// A doom that has been set meanwhile befalls the connection when something
+    /// moves on it, once.
+    fn meet_doom(&mut self, now: Instant) {
+        let doom = self.doom.of(self.subject.number);
+        if let Some(effect) = doom
+            && self.doomed != doom
+        {
+            self.doomed = doom;
+            self.ledger.note(self.subject, Deed::Doomed(effect));
+            self.suffer(effect, now);
         }
     }
 
@@ -153,7 +191,7 @@ impl<O: Observer> Faulty<O> {
 
     /// Waits out a stall; never ready where nothing passes any more.
     fn passing(&mut self, from: Side, cx: &mut Context<'_>) -> Poll<()> {
-        if self.cut.is_some() || self.is_forgotten() {
+        if self.cut.is_some() {
             return Poll::Pending;
         }
         let direction = self.direction(from);
@@ -166,18 +204,6 @@ impl<O: Observer> Faulty<O> {
                 Poll::Ready(())
             }
         }
-    }
-
-    fn is_forgotten(&mut self) -> bool {
-        if self.client.state == State::Mute && self.server.state == State::Mute {
-            return true;
-        }
-        let forgotten = self.subject.number < self.forgotten.load(Ordering::Relaxed);
-        if forgotten {
-            self.set(Reach::Both, State::Mute);
-            self.ledger.note(self.subject, Deed::Forgotten);
-        }
-        forgotten
     }
 }
 
@@ -210,6 +236,7 @@ impl<O: Observer> Observer for Faulty<O> {
         let quiet = at.saturating_duration_since(self.active);
         self.active = at;
         self.strike(|armed| matches!(armed.when, When::SendAfterIdle(span) if quiet >= span));
+        self.meet_doom(at);
         self.direction(from).pacer.took(at);
         self.within.moved(from, bytes, at);
     }
@@ -259,7 +286,11 @@ impl<O: Observer> Observer for Faulty<O> {
     }
 
     fn fin(&mut self, from: Side, at: Instant) -> Pass {
+        self.meet_doom(at);
         let pass = self.within.fin(from, at);
+        if self.direction(from).state == State::Mute {
+            return Pass::Lost;
+        }
         match self.fins {
             Fins::Lost(side) if side == from => {
                 self.ledger.note(self.subject, Deed::FinLost(from));

@@ -37,8 +37,8 @@ pub enum Deed {
     FinLost(Side),
     /// A FIN of this side was passed on as RST.
     FinAsReset(Side),
-    /// Forgotten by [`super::FaultRelay::forget`].
-    Forgotten,
+    /// What [`super::FaultRelay::doom`] has announced.
+    Doomed(Effect),
 }
 
 /// One fault.

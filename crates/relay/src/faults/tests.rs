@@ -292,14 +292,19 @@ async fn wait_for<T>(address: SocketAddr, wanted: impl Fn(io::Result<TcpStream>)
 }
 
 #[tokio::test]
-async fn what_is_open_can_be_forgotten_and_ordered_while_the_rest_goes_on() {
+async fn what_is_open_can_be_doomed_and_ordered_while_the_rest_goes_on() {
     let stage = Stage::new(Plan::default()).await;
     let (mut old, mut old_server) = stage.pair().await;
     say(&mut old, &mut old_server, b"before").await;
-    stage.relay.forget();
+    stage.relay.doom(Effect::Silence(Reach::Both));
     old.write_all(b"after").await.expect("the kernel takes it");
     nothing(&mut old_server).await;
-    assert_eq!(stage.deed().await.deed, Deed::Forgotten);
+    assert_eq!(stage.deed().await.deed, Deed::Doomed(Effect::Silence(Reach::Both)));
+    let (mut new, mut new_server) = stage.pair().await;
+    say(&mut new, &mut new_server, b"fresh").await;
+    stage.relay.doom(Effect::Reset);
+    new.write_all(b"doomed").await.expect("the kernel takes it");
+    tokio::join!(rst(&mut new), rst(&mut new_server));
     let (mut new, mut new_server) = stage.pair().await;
     say(&mut new, &mut new_server, b"fresh").await;
     stage.relay.order(Order::Reset { silent: Duration::ZERO });
