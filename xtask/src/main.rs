@@ -32,11 +32,11 @@ fn main() -> Result<()> {
             checks()?;
             cargo(&["test", "--workspace", "--locked", "--lib", "--bins"])
         }
-        "test" => test(),
+        "test" => test(Network::IfPossible),
         "ci" => {
             checks()?;
             docs()?;
-            test()?;
+            test(Network::Required)?;
             cargo(&["build", "--release", "--locked"])
         }
         "layers" => layers::check(),
@@ -73,9 +73,21 @@ fn docs() -> Result<()> {
         .go()
 }
 
-fn test() -> Result<()> {
+/// Whether tests that need a network of their own may be skipped, loudly, where the
+/// machine does not allow one.
+#[derive(Clone, Copy)]
+enum Network {
+    IfPossible,
+    Required,
+}
+
+fn test(network: Network) -> Result<()> {
     needs::install()?;
-    cargo(&["test", "--workspace", "--locked"])
+    let wish = match network {
+        Network::IfPossible => "if-possible",
+        Network::Required => "required",
+    };
+    run::command("cargo", &["test", "--workspace", "--locked"]).env("REPONO_TEST_NETWORK", wish).go()
 }
 
 fn bench(rest: &[String]) -> Result<()> {

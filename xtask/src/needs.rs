@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use crate::run::{command, root};
 
 /// A program that a test runs, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 11] = [
     ("curl", "curl"),
     ("python3", "python3-venv"),
     ("javac", "default-jdk-headless"),
@@ -14,6 +14,9 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("cert-sync", "ca-certificates-mono"),
     ("/usr/bin/swift", "python3-swiftclient"),
     ("rclone", "rclone"),
+    ("unshare", "util-linux"),
+    ("/usr/sbin/ip", "iproute2"),
+    ("/usr/sbin/nft", "nftables"),
 ];
 /// Libraries that Mono's HttpWebRequest needs beside the run time.
 const MONO_LIBRARIES: [&str; 1] = ["libmono-system4.0-cil"];

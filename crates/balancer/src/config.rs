@@ -1,9 +1,11 @@
 //! The configuration of a balancer.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use repono_net::socket::{KEEPALIVE_S, SocketOptions};
 use rustls_pki_types::ServerName;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +66,12 @@ pub struct Config {
     /// which knows whether a request is under way closes first.
     #[serde(default = "idle_ms")]
     pub idle_ms: u64,
+    /// Quiet seconds on a client's connection after which the kernel asks whether
+    /// the client is still there (TCP keepalive). Default 30: half of the shortest
+    /// idle limit of a box on the way that is known, so that none forgets the
+    /// connection.
+    #[serde(default = "keepalive_s")]
+    pub keepalive_s: NonZeroU16,
 }
 
 /// One head, as the balancer reaches it.
@@ -146,6 +154,11 @@ impl Config {
         Duration::from_millis(self.idle_ms)
     }
 
+    /// What is set on the sockets of clients.
+    pub(crate) fn socket_options(&self) -> SocketOptions {
+        SocketOptions::SERVER.asking_after(Duration::from_secs(self.keepalive_s.get().into()))
+    }
+
     /// Whether the heads would still keep a connection that the balancer ends.
     #[must_use]
     pub fn closes_before_heads(&self) -> bool {
@@ -195,6 +208,10 @@ const fn connections_max() -> usize {
 
 const fn idle_ms() -> u64 {
     900_000
+}
+
+fn keepalive_s() -> NonZeroU16 {
+    KEEPALIVE_S
 }
 
 #[cfg(test)]

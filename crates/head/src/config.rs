@@ -1,8 +1,11 @@
 //! The configuration of a head.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use repono_net::socket::{KEEPALIVE_S, SocketOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::REQUESTS_MAX;
@@ -42,6 +45,12 @@ pub struct Config {
     /// source of those without a ticket, holds half of them at most. Default 2,048.
     #[serde(default = "requests_max")]
     pub requests_max: usize,
+    /// Quiet seconds on a client's connection after which the kernel asks whether
+    /// the client is still there (TCP keepalive). Default 30: half of the shortest
+    /// idle limit of a box on the way that is known, so that none forgets the
+    /// connection.
+    #[serde(default = "keepalive_s")]
+    pub keepalive_s: NonZeroU16,
     /// Requests a second of one user, over all threads; beyond it the answer is
     /// 429. Default: no limit but the turns among users that compete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,6 +58,13 @@ pub struct Config {
     /// The same of one source, an address of IPv4 or a /64 of IPv6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_requests_per_s: Option<u32>,
+}
+
+impl Config {
+    /// What is set on the sockets of clients.
+    pub(crate) fn socket_options(&self) -> SocketOptions {
+        SocketOptions::SERVER.asking_after(Duration::from_secs(self.keepalive_s.get().into()))
+    }
 }
 
 /// Two certificate chains side by side, PEM; the client's offer decides which is used.
@@ -75,4 +91,8 @@ const fn connections_max() -> usize {
 
 const fn requests_max() -> usize {
     REQUESTS_MAX
+}
+
+fn keepalive_s() -> NonZeroU16 {
+    KEEPALIVE_S
 }

@@ -16,7 +16,7 @@ use repono_net::descriptors;
 use repono_net::drain::{Drain, Until};
 use repono_net::listen::{self, Accepted, Acceptor, accept_loop};
 use repono_net::proxy_v2::ProxyKey;
-use repono_net::socket::reset;
+use repono_net::socket::{SocketOptions, prepare_accepted, reset};
 use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKeys, TlsError};
 use repono_store::error::StoreError;
 use repono_store::store::{Store, StoreConfig};
@@ -101,8 +101,9 @@ pub async fn run(
 ) -> Result<(), HeadError> {
     raise_descriptors(&config);
     let opened = Opened::open(&config).await?;
-    let direct = listener(config.direct)?;
-    let balanced = listener(config.balanced)?;
+    let options = config.socket_options();
+    let direct = listener(config.direct, &options)?;
+    let balanced = listener(config.balanced, &options)?;
     let drain = Drain::new();
     let mut threads = Threads::start(&config, &opened, &drain)?;
     let refreshing = tokio::spawn(refresh(
@@ -174,8 +175,11 @@ async fn shutdown_in_order(drain: &Drain, shutdown: impl Future<Output = ()>) {
     let _ = drain.wait_idle(Instant::now() + std::time::Duration::from_secs(2)).await;
 }
 
-fn listener(address: SocketAddr) -> Result<Acceptor, HeadError> {
-    let bound = listen::bind(address, listen::BACKLOG).and_then(Acceptor::new);
+fn listener(address: SocketAddr, options: &SocketOptions) -> Result<Acceptor, HeadError> {
+    let bound = listen::bind(address, listen::BACKLOG).and_then(|listener| {
+        prepare_accepted(&listener, options)?;
+        Acceptor::new(listener)
+    });
     bound.map_err(|source| HeadError::Listen { address, source })
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -36,15 +37,24 @@ pub struct SocketOptions {
     pub user_timeout: Duration,
 }
 
+/// Quiet seconds before a server asks its peer: holds a connection open through
+/// every middlebox that drops idle flows silently (the shortest known limit is 60 s).
+pub const KEEPALIVE_S: NonZeroU16 = match NonZeroU16::new(30) {
+    Some(seconds) => seconds,
+    None => NonZeroU16::MIN,
+};
+
 impl SocketOptions {
     /// For accepted connections, and for the balancer's connections to heads.
     ///
-    /// Keepalive after 30 s holds a connection open through every middlebox that
-    /// drops idle flows silently (the shortest known limit is 60 s). 75 s of user
-    /// timeout frees a vanished peer; a shorter one would cut a peer that merely
+    /// Keepalive after [`KEEPALIVE_S`]. 75 s of user timeout frees a vanished peer; a shorter one would cut a peer that merely
     /// pauses reading.
     pub const SERVER: Self = Self {
-        keepalive: Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(10), count: 3 },
+        keepalive: Keepalive {
+            idle: Duration::from_secs(KEEPALIVE_S.get() as u64),
+            interval: Duration::from_secs(10),
+            count: 3,
+        },
         user_timeout: Duration::from_secs(75),
     };
 
@@ -54,6 +64,13 @@ impl SocketOptions {
         keepalive: Keepalive { idle: Duration::from_secs(15), interval: Duration::from_secs(5), count: 3 },
         user_timeout: Duration::from_secs(75),
     };
+
+    /// The same, asking a quiet peer after `idle`, and again as often at least.
+    #[must_use]
+    pub fn asking_after(self, idle: Duration) -> Self {
+        let interval = self.keepalive.interval.min(idle);
+        Self { keepalive: Keepalive { idle, interval, ..self.keepalive }, ..self }
+    }
 
     /// Sets the options on a socket. On a socket that will listen they pass to
     /// every connection that it accepts (Linux copies them).
@@ -69,8 +86,8 @@ impl SocketOptions {
     }
 }
 
-/// Sets the options on a connection that was not accepted from
-/// [`crate::listen::bind`]'s socket, such as one from an inherited listener.
+/// Sets the options on a connection or a listener that has others, such as an
+/// inherited one; connections take over those of their listener.
 ///
 /// *Errors*: the kernel's; a connection that the peer has already reset can
 /// refuse an option.

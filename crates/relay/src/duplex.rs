@@ -11,11 +11,12 @@ use tokio::time::{Instant, Sleep};
 
 use crate::buffer::Size;
 use crate::clock::Clocks;
-use crate::lane::{Event, Lane, Stop};
+use crate::lane::{Lane, Stop};
 use crate::meter::Meter;
-use crate::observer::{Observer, Pass, Stall, Verdict};
+use crate::observer::{Cut, Observer, Pass, Stall, Verdict};
 use crate::orders::Order;
 use crate::outcome::{End, Manner, Outcome, Phase, Side};
+use crate::tap::Tap;
 
 /// Stall spans of quiet before the one examination of a quiet connection: after one
 /// span the kernel's own silence of acknowledgements may be a moment too young.
@@ -82,6 +83,12 @@ impl<'a, O: Observer> Duplex<'a, O> {
             {
                 return Poll::Ready(end);
             }
+        }
+        if let Poll::Ready(cut) = self.observer.cut(cx) {
+            return Poll::Ready(End::relay(match cut {
+                Cut::Fin => Manner::Finished,
+                Cut::Reset => Manner::Cut,
+            }));
         }
         // One side's FIN was passed on earlier, and now it refused what still came
         // for it: nobody has anything left to hear.
@@ -168,18 +175,7 @@ impl<'a, O: Observer> Duplex<'a, O> {
             Side::Client => (up, client, server),
             Side::Server => (down, server, client),
         };
-        lane.poll(cx, source, sink, |event| {
-            let now = Instant::now();
-            match event {
-                Event::Moved(bytes) => {
-                    observer.moved(from, bytes, now);
-                    if let Some(waited) = meter.moved(from, bytes.len(), now) {
-                        observer.turn(waited, now);
-                    }
-                }
-                Event::Drained => meter.drained(now),
-            }
-        })
+        lane.poll(cx, source, sink, &mut Tap { from, meter, observer: &mut **observer })
     }
 
     /// Decides what follows when `from` sends nothing more.
@@ -201,9 +197,9 @@ impl<'a, O: Observer> Duplex<'a, O> {
     fn pass_fin(&mut self, cx: &mut Context<'_>, from: Side) -> Option<End> {
         let now = Instant::now();
         let fin = End::peer(from, Manner::Fin);
-        match self.observer.fin(from, now) {
-            Pass::AsFin => {}
-            Pass::AsReset => return Some(End::peer(from, Manner::Torn)),
+        let pass = self.observer.fin(from, now);
+        if pass == Pass::AsReset {
+            return Some(End::peer(from, Manner::Torn));
         }
         self.begin_end(fin, now);
         self.meter.fin(from, now);
@@ -211,8 +207,10 @@ impl<'a, O: Observer> Duplex<'a, O> {
             Side::Client => (&mut self.up, &mut self.server, &self.down),
             Side::Server => (&mut self.down, &mut self.client, &self.up),
         };
-        // Fails only if the sink is gone, which its own direction will tell.
-        let _ = Pin::new(sink).poll_shutdown(cx);
+        if pass == Pass::AsFin {
+            // Fails only if the sink is gone, which its own direction will tell.
+            let _ = Pin::new(sink).poll_shutdown(cx);
+        }
         *lane = Lane::Finished;
         towards_it.is_over().then_some(fin)
     }

@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::buffer::{Buffer, Size};
+use crate::observer::Observer;
+use crate::tap::Tap;
 
 /// Reads and writes in a row before other connections get their turn: 1 MiB of a
 /// transfer, some 200 µs.
@@ -26,14 +28,6 @@ pub(crate) enum Lane {
     /// The side to write to is gone. Final for this direction; what that side had
     /// sent before is still read by the other one.
     Severed(io::ErrorKind),
-}
-
-/// What happened on a lane.
-pub(crate) enum Event<'a> {
-    /// Bytes came.
-    Moved(&'a [u8]),
-    /// Bytes that had been held back are all written.
-    Drained,
 }
 
 /// Why a lane stopped to move.
@@ -69,23 +63,26 @@ impl Lane {
         cx: &mut Context<'_>,
         source: &mut TcpStream,
         sink: &mut TcpStream,
-        mut saw: impl FnMut(Event<'_>),
+        tap: &mut Tap<'_, impl Observer>,
     ) -> Poll<Stop> {
         for _ in 0..STEPS_IN_A_ROW_MAX {
             match self {
                 Self::Finished | Self::Severed(_) => return Poll::Pending,
-                Self::Open(size) => match ready!(Held::poll_read(cx, source, *size)) {
-                    Ok(held) if held.rest().is_empty() => return Poll::Ready(Stop::Fin),
-                    Ok(held) => {
-                        saw(Event::Moved(held.rest()));
-                        *self = Self::Holding(held);
+                Self::Open(size) => {
+                    ready!(tap.admit(cx));
+                    match ready!(Held::poll_read(cx, source, *size)) {
+                        Ok(held) if held.rest().is_empty() => return Poll::Ready(Stop::Fin),
+                        Ok(held) => {
+                            tap.moved(held.rest());
+                            *self = Self::Holding(held);
+                        }
+                        Err(error) => return Poll::Ready(Stop::Failed(error.kind())),
                     }
-                    Err(error) => return Poll::Ready(Stop::Failed(error.kind())),
-                },
-                Self::Holding(held) => match ready!(held.poll_write(cx, sink)) {
+                }
+                Self::Holding(held) => match ready!(held.poll_write(cx, sink, tap)) {
                     Ok(Pace::AtOnce) => *self = Self::Open(held.next_size()),
                     Ok(Pace::Delayed) => {
-                        saw(Event::Drained);
+                        tap.drained();
                         *self = Self::Open(held.next_size());
                     }
                     Err(error) => *self = Self::Severed(error.kind()),
@@ -123,11 +120,24 @@ impl Held {
         Poll::Ready(Ok(Self { buffer, written: 0, filled, pace: Pace::AtOnce }))
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, sink: &mut TcpStream) -> Poll<io::Result<Pace>> {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        sink: &mut TcpStream,
+        tap: &mut Tap<'_, impl Observer>,
+    ) -> Poll<io::Result<Pace>> {
         while !self.rest().is_empty() {
-            match Pin::new(&mut *sink).poll_write(cx, self.rest()) {
+            let Poll::Ready(may) = tap.release(self.rest(), cx) else {
+                self.pace = Pace::Delayed;
+                return Poll::Pending;
+            };
+            let piece = self.rest().get(..may).unwrap_or(self.rest());
+            match Pin::new(&mut *sink).poll_write(cx, piece) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => self.written = self.written.saturating_add(count),
+                Poll::Ready(Ok(count)) => {
+                    tap.passed(piece.get(..count).unwrap_or(piece));
+                    self.written = self.written.saturating_add(count);
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     self.pace = Pace::Delayed;

@@ -8,6 +8,7 @@
 //! | [`Orders`], [`Order`] | what the owner can ask of a running relay |
 //! | [`Observer`] | sees every piece of bytes, every turn and the end |
 //! | [`Outcome`] | counters, instants, and who ended it how |
+//! | [`faults`] | faults on demand: a relay that misbehaves as a plan says |
 //!
 //! A FIN is passed on as FIN, so a half-closed connection stays half open; an RST
 //! is passed on as RST, so that a torn stream cannot be taken for a whole one. No
@@ -17,11 +18,13 @@ mod buffer;
 mod clock;
 mod duplex;
 mod farewell;
+pub mod faults;
 mod lane;
 mod meter;
 mod observer;
 mod orders;
 mod outcome;
+mod tap;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -31,7 +34,7 @@ use tokio::time::sleep_until;
 
 pub use clock::Clocks;
 pub use meter::{Flow, Turns};
-pub use observer::{Observer, Pass, Silent, Stall, Verdict};
+pub use observer::{Cut, Observer, Pass, Silent, Stall, Verdict};
 pub use orders::{Order, Orders};
 pub use outcome::{End, EndedBy, Manner, Outcome, Phase, Side};
 

@@ -1,5 +1,6 @@
 //! What an owner sees of a running relay, and what it may decide.
 
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -14,6 +15,17 @@ pub enum Pass {
     AsFin,
     /// As RST on both sides: the stream was not whole.
     AsReset,
+    /// Not at all: the other side never learns of it.
+    Lost,
+}
+
+/// How an observer ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// FIN on both sides; bytes in hand are thrown away.
+    Fin,
+    /// RST on both sides.
+    Reset,
 }
 
 /// Bytes have gone unanswered or unwritten for [`crate::Clocks::stall`].
@@ -43,6 +55,34 @@ pub trait Observer {
     /// Bytes came from `from`; they are about to be written to the other side.
     fn moved(&mut self, from: Side, bytes: &[u8], at: Instant) {
         let _ = (from, bytes, at);
+    }
+
+    /// Whether bytes from `from` may be read now.
+    ///
+    /// Pending leaves them in the kernel; whoever says so wakes the task later, or
+    /// means it for good.
+    fn admit(&mut self, from: Side, cx: &mut Context<'_>) -> Poll<()> {
+        let _ = (from, cx);
+        Poll::Ready(())
+    }
+
+    /// How many of `bytes`, which came from `from` and are not written yet, may be
+    /// written next: at least one. Pending holds them back, as in
+    /// [`Observer::admit`].
+    fn release(&mut self, from: Side, bytes: &[u8], cx: &mut Context<'_>) -> Poll<usize> {
+        let _ = (from, cx);
+        Poll::Ready(bytes.len())
+    }
+
+    /// These bytes of `from` were written to the other side.
+    fn passed(&mut self, from: Side, bytes: &[u8]) {
+        let _ = (from, bytes);
+    }
+
+    /// Whether the observer ends the connection now.
+    fn cut(&mut self, cx: &mut Context<'_>) -> Poll<Cut> {
+        let _ = cx;
+        Poll::Pending
     }
 
     /// The server answered after `waited`.

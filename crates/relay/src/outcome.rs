@@ -62,9 +62,9 @@ pub enum Manner {
     Idle,
     /// [`crate::Clocks::half_closed`] ran out.
     HalfClosed,
-    /// Ordered: ended at a quiet moment.
+    /// Ordered: ended at a quiet moment; or [`crate::Cut::Fin`].
     Finished,
-    /// Ordered: reset.
+    /// Ordered: reset; or [`crate::Cut::Reset`].
     Cut,
 }
 

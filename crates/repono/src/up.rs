@@ -71,7 +71,7 @@ async fn up(options: &Options, form: Form) -> Result<()> {
     tokio::pin!(shutdown);
     let layout = layout(&options.data)?;
     let _lock = lock(&layout)?;
-    materials::prepare(&layout)?;
+    materials::prepare(&layout, &[options.listen.ip(), options.vending.ip(), options.monitor.ip()])?;
     let plan = Plan::new(options)?;
     plan.initialise(&layout).await?;
     plan.write_configurations(&layout)?;

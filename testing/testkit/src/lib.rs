@@ -4,11 +4,13 @@
 //! | module | holds |
 //! |---|---|
 //! | [`system`] | `repono up` in a directory of its own, its addresses, its commands |
+//! | [`network`] | a network of the test's own, in namespaces, with faults by nftables |
 //! | [`wire`] | one TLS connection: bytes out, responses in |
 //! | [`frames`] | one connection of HTTP/2: frames out, frames in |
 //! | [`wait`] | waiting for a state, with a bound |
 
 pub mod frames;
+pub mod network;
 pub mod system;
 pub mod wait;
 pub mod wire;

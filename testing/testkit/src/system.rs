@@ -1,6 +1,7 @@
 //! `repono up` as a user starts it, in a directory of its own, on free ports.
 
 use std::fs::{self, File};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -23,6 +24,34 @@ pub struct System {
     up: Option<Child>,
     ready: Value,
     arguments: Vec<String>,
+    site: Site,
+}
+
+/// Where `up` runs and listens.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// What starts a command there, such as `ip netns exec NAME`; empty for here.
+    pub through: Vec<String>,
+    /// The address to listen on.
+    pub address: IpAddr,
+}
+
+impl Site {
+    /// This machine's loopback.
+    pub const HERE: Self = Self { through: Vec::new(), address: IpAddr::V4(Ipv4Addr::LOCALHOST) };
+
+    /// A command that runs there.
+    #[must_use]
+    pub fn command(&self, program: &Path) -> Command {
+        match self.through.split_first() {
+            None => Command::new(program),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        }
+    }
 }
 
 impl System {
@@ -30,15 +59,28 @@ impl System {
     pub fn start(program: &str, arguments: &[&str]) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let data = directory.path().join("data");
-        Self::start_in(program, arguments, directory, data)
+        Self::start_in(program, arguments, directory, data, Site::HERE)
+    }
+
+    /// The same in another place.
+    pub fn start_at(site: Site, program: &str, arguments: &[&str]) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let data = directory.path().join("data");
+        Self::start_in(program, arguments, directory, data, site)
     }
 
     /// The same with the data in a directory that the test chose.
     pub fn start_with_data(program: &str, arguments: &[&str], data: &Path) -> Result<Self> {
-        Self::start_in(program, arguments, tempfile::tempdir()?, data.to_owned())
+        Self::start_in(program, arguments, tempfile::tempdir()?, data.to_owned(), Site::HERE)
     }
 
-    fn start_in(program: &str, arguments: &[&str], directory: TempDir, data: PathBuf) -> Result<Self> {
+    fn start_in(
+        program: &str,
+        arguments: &[&str],
+        directory: TempDir,
+        data: PathBuf,
+        site: Site,
+    ) -> Result<Self> {
         let mut system = Self {
             program: program.into(),
             directory,
@@ -46,6 +88,7 @@ impl System {
             up: None,
             ready: Value::Null,
             arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
+            site,
         };
         system.up()?;
         Ok(system)
@@ -54,9 +97,12 @@ impl System {
     fn up(&mut self) -> Result<()> {
         let ready_file = self.path("ready.json");
         let log = File::create(self.path("up.log"))?;
-        let mut up = Command::new(&self.program)
+        let address = SocketAddr::new(self.site.address, 0).to_string();
+        let mut up = self
+            .site
+            .command(&self.program)
             .arg("up")
-            .args(["--listen", "127.0.0.1:0", "--vending", "127.0.0.1:0", "--monitor", "127.0.0.1:0"])
+            .args(["--listen", &address, "--vending", &address, "--monitor", &address])
             .arg("--data")
             .arg(&self.data)
             .arg("--ready-file")

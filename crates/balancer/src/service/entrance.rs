@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::pin::Pin;
 
 use repono_net::listen;
-use repono_net::socket::{SocketOptions, prepare_accepted};
+use repono_net::socket::prepare_accepted;
 use tokio::task::spawn_blocking;
 
 use super::{BalancerError, BoundAddresses, ListenerFrom};
@@ -27,11 +27,7 @@ impl Entrance {
         let failed = |source| BalancerError::Listen { address: config.listen, source };
         let (listener, predecessor) = match from {
             ListenerFrom::Own => (listen::bind(config.listen, listen::BACKLOG).map_err(failed)?, None),
-            ListenerFrom::Inherited(listener) => {
-                // What is set on a listener passes to the connections that it accepts.
-                prepare_accepted(&listener, &SocketOptions::SERVER).map_err(failed)?;
-                (listener, None)
-            }
+            ListenerFrom::Inherited(listener) => (listener, None),
             ListenerFrom::Predecessor => {
                 let path = handover::path(&config.admin_socket);
                 let there = path.clone();
@@ -42,6 +38,8 @@ impl Entrance {
                 (listener, Some(predecessor))
             }
         };
+        // What is set on a listener passes to the connections that it accepts.
+        prepare_accepted(&listener, &config.socket_options()).map_err(failed)?;
         let listen = listener.local_addr().map_err(failed)?;
         let fits = config.listen.port() == 0 || listen == config.listen;
         if !fits {

@@ -37,6 +37,18 @@ async fn both_ends_carry_their_options() {
 }
 
 #[tokio::test]
+async fn a_peer_is_asked_as_often_as_wished() {
+    let often = SocketOptions::SERVER.asking_after(Duration::from_secs(1));
+    let seldom = SocketOptions::SERVER.asking_after(Duration::from_secs(600));
+    assert_eq!(often.keepalive.interval, Duration::from_secs(1));
+    assert_eq!(seldom.keepalive.interval, SocketOptions::SERVER.keepalive.interval);
+    let (client, server) = pair().await;
+    prepare_accepted(&server, &often).expect("set");
+    assert_options(&server, &often);
+    drop(client);
+}
+
+#[tokio::test]
 async fn tcp_info_counts_what_was_acknowledged() {
     let (mut client, mut server) = pair().await;
     client.write_all(b"hello").await.expect("write");

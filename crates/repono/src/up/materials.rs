@@ -1,9 +1,11 @@
 //! What the first run makes: a certificate authority, server certificates and
 //! the random keys that services share. Each is made once and then kept.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -14,6 +16,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, SanType,
 };
+use rustls_pki_types::DnsName;
 
 use super::layout::Layout;
 
@@ -56,8 +59,9 @@ pub(crate) const VENDING_MASTER: &str = "vending-master.key";
 pub(crate) const HEADS_MASTER: &str = "heads-master.key";
 pub(crate) const PROXY_KEY: &str = "proxy.key";
 
-/// Makes what is missing and renews server certificates that grow old.
-pub(crate) fn prepare(layout: &Layout) -> Result<()> {
+/// Makes what is missing and renews server certificates that grow old or lack one of
+/// the addresses that clients connect to.
+pub(crate) fn prepare(layout: &Layout, listen: &[IpAddr]) -> Result<()> {
     for dir in [
         layout.root().to_owned(),
         layout.secrets(),
@@ -74,14 +78,57 @@ pub(crate) fn prepare(layout: &Layout) -> Result<()> {
     for name in [VENDING_MASTER, HEADS_MASTER, PROXY_KEY] {
         random_key(&layout.secret(name))?;
     }
+    let names = Names::of(listen);
+    let certified = layout.secret("server-names");
+    let unchanged = fs::read_to_string(&certified).is_ok_and(|of| of == names.to_string());
+    let renewed = if unchanged { Renewed::No } else { Renewed::Yes };
     let mut bundle = String::new();
     for kind in [Kind::Ecdsa, Kind::Rsa] {
-        bundle.push_str(&certificates(layout, kind)?);
+        bundle.push_str(&certificates(layout, kind, &names, renewed)?);
     }
     if fs::read_to_string(layout.ca()).ok().as_deref() != Some(&bundle) {
         write_private(&layout.ca(), bundle.as_bytes())?;
     }
-    Ok(())
+    match renewed {
+        Renewed::Yes => write_private(&certified, names.to_string().as_bytes()),
+        Renewed::No => Ok(()),
+    }
+}
+
+/// Whether the names have changed since the certificates were made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renewed {
+    Yes,
+    No,
+}
+
+/// What clients may call this machine, as its certificates have it.
+struct Names {
+    hosts: Vec<String>,
+    addresses: BTreeSet<IpAddr>,
+}
+
+impl Names {
+    /// `localhost` and the machine's own name, the loopback addresses and those that
+    /// something listens on.
+    fn of(listen: &[IpAddr]) -> Self {
+        let mut hosts = vec!["localhost".to_owned()];
+        let own = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        if own != "localhost" && DnsName::try_from(own.as_str()).is_ok() {
+            hosts.push(own);
+        }
+        let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let listen = listen.iter().copied().filter(|address| !address.is_unspecified());
+        Self { hosts, addresses: loopback.into_iter().chain(listen).collect() }
+    }
+}
+
+/// One to a line: what is kept to see whether they have changed.
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.hosts.iter().try_for_each(|host| writeln!(f, "{host}"))?;
+        self.addresses.iter().try_for_each(|address| writeln!(f, "{address}"))
+    }
 }
 
 /// 32 random bytes as hex, made once.
@@ -94,9 +141,9 @@ fn random_key(path: &Path) -> Result<()> {
     write_private(path, format!("{}\n", data_encoding::HEXLOWER.encode(&key)).as_bytes())
 }
 
-/// The authority and the server certificate of one kind; returns the authority's
-/// certificate.
-fn certificates(layout: &Layout, kind: Kind) -> Result<String> {
+/// The authority and the server certificate of one kind, a new one for `renewed`
+/// names; returns the authority's certificate.
+fn certificates(layout: &Layout, kind: Kind, names: &Names, renewed: Renewed) -> Result<String> {
     let file = |what: &str| layout.secret(&format!("{what}-{}.pem", kind.name()));
     let (ca_key_file, ca_file) = (file("ca-key"), file("ca"));
     if !ca_key_file.exists() || !ca_file.exists() {
@@ -106,12 +153,12 @@ fn certificates(layout: &Layout, kind: Kind) -> Result<String> {
         write_private(&ca_file, certificate.pem().as_bytes())?;
     }
     let (key_file, chain_file) = (file("server-key"), file("server"));
-    if !key_file.exists() || older_than(&chain_file, SERVER_RENEWAL) {
+    if renewed == Renewed::Yes || !key_file.exists() || older_than(&chain_file, SERVER_RENEWAL) {
         let ca_key = KeyPair::from_pem(&read(&ca_key_file)?)
             .with_context(|| format!("{} is not a private key", ca_key_file.display()))?;
         let issuer = Issuer::new(ca_params(kind)?, ca_key);
         let key = kind.key()?;
-        let certificate = server_params()?.signed_by(&key, &issuer)?;
+        let certificate = server_params(names)?.signed_by(&key, &issuer)?;
         write_private(&key_file, key.serialize_pem().as_bytes())?;
         write_private(&chain_file, certificate.pem().as_bytes())?;
     }
@@ -127,12 +174,10 @@ fn ca_params(kind: Kind) -> Result<CertificateParams> {
     Ok(params)
 }
 
-fn server_params() -> Result<CertificateParams> {
-    let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
+fn server_params(names: &Names) -> Result<CertificateParams> {
+    let mut params = CertificateParams::new(names.hosts.clone())?;
     params.distinguished_name.push(DnType::CommonName, "Repono on this machine");
-    for ip in ["127.0.0.1", "::1"] {
-        params.subject_alt_names.push(SanType::IpAddress(ip.parse::<IpAddr>()?));
-    }
+    params.subject_alt_names.extend(names.addresses.iter().copied().map(SanType::IpAddress));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
@@ -178,7 +223,18 @@ fn folder_of(path: &Path) -> &Path {
 mod tests {
     use std::path::Path;
 
-    use super::folder_of;
+    use super::{Names, folder_of};
+
+    #[test]
+    fn a_certificate_names_what_clients_connect_to() {
+        let listen = ["10.1.2.3", "0.0.0.0", "127.0.0.1", "::"].map(|address| address.parse().unwrap());
+        let names = Names::of(&listen).to_string();
+        let names: Vec<_> = names.lines().collect();
+        assert_eq!(names.first(), Some(&"localhost"));
+        assert_eq!(names.iter().filter(|name| **name == "127.0.0.1").count(), 1);
+        assert!(names.contains(&"10.1.2.3") && names.contains(&"::1"));
+        assert!(!names.contains(&"0.0.0.0") && !names.contains(&"::"), "nobody connects to these");
+    }
 
     /// `--ready-file ready.json` is written in the current directory.
     #[test]

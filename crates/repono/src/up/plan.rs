@@ -7,6 +7,7 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
 use repono_core::time::Timestamp;
+use repono_net::socket::KEEPALIVE_S;
 use repono_store::store::{Store, StoreConfig};
 use repono_ticket::MasterKey;
 use repono_vending::first_run::{self, FirstRun, Masters};
@@ -180,6 +181,7 @@ impl Plan {
                     threads: self.threads,
                     connections_max: 12_000,
                     requests_max: 2_048,
+                    keepalive_s: KEEPALIVE_S,
                     user_requests_per_s: None,
                     source_requests_per_s: None,
                 },
@@ -206,6 +208,7 @@ impl Plan {
                 // Two descriptors each, within the usual limit of 20,000.
                 connections_max: 9_000,
                 idle_ms: 900_000,
+                keepalive_s: KEEPALIVE_S,
             },
         )
     }
