@@ -13,7 +13,7 @@ use std::thread;
 use repono_core::time::Timestamp;
 use repono_journal::{Journal, JournalConfig, JournalError};
 use repono_net::descriptors;
-use repono_net::drain::{Drain, Until};
+use repono_net::drain::{Allowance, Drain, Until};
 use repono_net::listen::{self, Accepted, Acceptor, accept_loop};
 use repono_net::proxy_v2::ProxyKey;
 use repono_net::socket::reset;
@@ -29,14 +29,22 @@ use zeroize::Zeroizing;
 use crate::admission::{self, Admission, Cause, Counts};
 use crate::collector::collect;
 use crate::config::Config;
+use crate::connection::rules::Rules;
 use crate::connection::{self, Arrival, Arrived};
 use crate::directory::{BuildError, Built, DirectoryFeed, Masters, build, refresh};
-use crate::limits::{CONNECTIONS_RESERVE, DESCRIPTORS_BESIDES, DRAIN_CONNECTIONS_MAX};
+use crate::limits::{
+    CLOSING_MAX, CLOSING_STAGED_MAX, CONNECTIONS_RESERVE, DESCRIPTORS_BESIDES, DRAIN_CONNECTIONS_MAX,
+};
 use crate::shard::{Common, Shard};
 
 /// Connections that wait for a thread to take them; a thread takes one in
 /// microseconds, so a full queue means that it is stuck.
 const DEALT_MAX: usize = 1024;
+
+/// Quiet connections end at once when it is over, those within a request when that is
+/// answered or cut short.
+const ALLOWANCE: Allowance =
+    Allowance { replies: DRAIN_CONNECTIONS_MAX, closes: CLOSING_MAX.saturating_add(CLOSING_STAGED_MAX) };
 
 /// Why a head cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +99,8 @@ impl From<BuildError> for HeadError {
 /// Runs a head until `shutdown` completes and its connections have ended.
 ///
 /// `ready` is called once both listeners are open. After `shutdown` every reply
-/// announces the end of its connection; what is left after 30 s is closed.
+/// announces the end of its connection. Connections end that were quiet for a
+/// minute; after 30 s all that are quiet, and the others with what they are at.
 ///
 /// *Errors*: [`HeadError`], all before `ready` except a listener that breaks.
 pub async fn run(
@@ -128,11 +137,19 @@ pub async fn run(
                 }
             }
         };
-        tokio::select! {
-            broken = accept_loop(direct, drain.signal(), Until::Closing, deal(Arrival::Direct)) => report(config.direct, broken),
-            broken = accept_loop(balanced, drain.signal(), Until::Closing, deal(Arrival::Balanced)) => report(config.balanced, broken),
-            () = shutdown_in_order(&drain, shutdown) => {}
-        }
+        let accept = async |acceptor: Acceptor, arrival| {
+            let address = acceptor.local_addr();
+            let broken = accept_loop(acceptor, drain.signal(), Until::Closing, deal(arrival)).await;
+            if let Err(error) = broken {
+                tracing::error!(%address, %error, "a listener broke: this head ends");
+                drain.begin(Instant::now());
+            }
+        };
+        let (_, (), ()) = tokio::join!(
+            drain.end_in_order(shutdown, ALLOWANCE),
+            accept(direct, Arrival::Direct),
+            accept(balanced, Arrival::Balanced),
+        );
     }
     threads.end();
     refreshing.abort();
@@ -152,26 +169,6 @@ fn raise_descriptors(config: &Config) {
         Ok(Some(limit)) => tracing::warn!(limit, needed, "too few files may be open for all connections"),
         Err(error) => tracing::warn!(%error, "the limit on open files cannot be raised"),
     }
-}
-
-fn report(address: SocketAddr, broken: io::Result<()>) {
-    if let Err(error) = broken {
-        tracing::error!(%address, %error, "the listener broke");
-    }
-}
-
-/// Drains for as long as is allowed, then closes what is left.
-async fn shutdown_in_order(drain: &Drain, shutdown: impl Future<Output = ()>) {
-    shutdown.await;
-    let begun = Instant::now();
-    drain.begin(begun);
-    if let Err(open) = drain.wait_idle(begun + DRAIN_CONNECTIONS_MAX).await {
-        tracing::warn!(%open, "connections are closed before they were quiet");
-    }
-    drain.close();
-    // Connections that were idle end at once now; those within a request get the
-    // rest of the staged close.
-    let _ = drain.wait_idle(Instant::now() + std::time::Duration::from_secs(2)).await;
 }
 
 fn listener(address: SocketAddr) -> Result<Acceptor, HeadError> {
@@ -214,6 +211,7 @@ impl Opened {
             proxy_key,
             tls,
             counts: Arc::default(),
+            rules: Rules::new(config),
         });
         Ok(Self { common, journal, masters, ticket_keys, identity, epoch: snapshot.epoch })
     }
@@ -321,6 +319,9 @@ fn serve(mut arriving: mpsc::Receiver<Arrived>, shard: impl FnOnce() -> Rc<Shard
         // They end with this block, as everything that is local to the thread.
         tokio::task::spawn_local(Rc::clone(&shard.admission.sources).dispatch());
         tokio::task::spawn_local(Rc::clone(&shard.admission.parties).dispatch());
+        let connections = Rc::clone(&shard.admission.connections);
+        tokio::task::spawn_local(Rc::clone(&shard.admission.crowd).tend(connections));
+        tokio::task::spawn_local(Rc::clone(&shard).follow_drain());
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {

@@ -9,6 +9,9 @@ use repono_core::time::Timestamp;
 use repono_journal::{ConnectionRecord, Outcome, RequestRecord, Reuse, Side, Stamp, Text, Tls, UrlPath};
 
 use super::Identity;
+use super::ending::Ending;
+use tokio::time::Instant;
+
 use crate::admission::{COST_REQUEST, Source};
 use crate::carrier::Carrier;
 use crate::exchange::{Asker, Detail, Exchange, Stop, handle};
@@ -25,6 +28,12 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(shard: Rc<Shard>, identity: Identity, record: &ConnectionRecord) -> Self {
         Self { shard, identity, balancer_id: record.balancer_id, tls: record.tls }
+    }
+
+    /// Why the connection ends with the request of this number, if it does.
+    pub(super) fn over(&self, number: u64) -> Option<Ending> {
+        let Shard { common, admission, .. } = &*self.shard;
+        common.rules.over(&self.identity, Instant::now(), number, admission)
     }
 }
 
