@@ -58,6 +58,16 @@ pub(crate) const TICKETS_REMEMBERED: usize = 8192;
 /// How often a head asks whether users, policies, keys or revocations changed:
 /// well within the promised 2 s.
 pub(crate) const DIRECTORY_POLL: Duration = Duration::from_millis(250);
+/// How often a thread gives a sign of life.
+pub(crate) const BEAT_EVERY: Duration = Duration::from_millis(250);
+/// How often the watch looks for one: the answer of the journal takes less.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Looks in a row without a sign after which something stands still: five seconds,
+/// in which the thread of a busy machine gets its turn, and before most clients
+/// give up.
+pub(crate) const BEATS_MISSED_MAX: u32 = 10;
+/// How often the disk is asked for one; a second's pause is one look missed.
+pub(crate) const DISK_LOOK: Duration = Duration::from_secs(1);
 /// How often garbage whose grace is over is removed.
 pub(crate) const GARBAGE_EVERY: Duration = Duration::from_secs(60);
 /// How often the blobs are compared with the metadata; it reads every name.

@@ -1,45 +1,47 @@
-//! A head as a whole: opens everything, deals connections to its threads, and
-//! ends in order.
+//! A head as a whole: opens everything, accepts, looks after its threads, and ends
+//! in order.
+
+mod threads;
 
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use repono_core::time::Timestamp;
-use repono_journal::{Journal, JournalConfig, JournalError};
+use repono_journal::{ChangeRecord, Journal, JournalConfig, JournalError, Recorder, Stamp};
 use repono_net::descriptors;
 use repono_net::drain::{Allowance, Drain, Until};
 use repono_net::listen::{self, Accepted, Acceptor, accept_loop};
 use repono_net::proxy_v2::ProxyKey;
-use repono_net::socket::reset;
 use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKeys, TlsError};
 use repono_store::error::StoreError;
 use repono_store::store::{Store, StoreConfig};
 use repono_ticket::{MasterKey, SealError};
 use tokio::sync::mpsc;
-use tokio::task::{JoinSet, LocalSet};
-use tokio::time::Instant;
+use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
-use crate::admission::{self, Admission, Cause, Counts};
-use crate::collector::collect;
 use crate::config::Config;
 use crate::connection::rules::Rules;
-use crate::connection::{self, Arrival, Arrived};
-use crate::directory::{BuildError, Built, DirectoryFeed, Masters, build, refresh};
+use crate::connection::{Arrival, Arrived};
+use crate::directory::{BuildError, Built, DirectoryFeed, Masters, build};
 use crate::limits::{
-    CLOSING_MAX, CLOSING_STAGED_MAX, CONNECTIONS_RESERVE, DESCRIPTORS_BESIDES, DRAIN_CONNECTIONS_MAX,
+    CLOSING_MAX, CLOSING_STAGED_MAX, DESCRIPTORS_BESIDES, DRAIN_CONNECTIONS_MAX, LOOK_EVERY,
 };
-use crate::shard::{Common, Shard};
+use crate::shard::Common;
+use crate::upkeep::{Charge, Upkeep, UpkeepError};
+use crate::vitals::{Turn, Watch};
 
-/// Connections that wait for a thread to take them; a thread takes one in
-/// microseconds, so a full queue means that it is stuck.
-const DEALT_MAX: usize = 1024;
+use threads::Threads;
+
+/// What the journal is called when it stands still.
+const JOURNAL: &str = "journal";
+
+/// Findings of the watch that wait to be said: two for each thread of a large machine.
+const SAYINGS_MAX: usize = 64;
 
 /// Quiet connections end at once when it is over, those within a request when that is
 /// answered or cut short.
@@ -90,6 +92,15 @@ pub enum HeadError {
     Thread(#[source] io::Error),
 }
 
+impl From<UpkeepError> for HeadError {
+    fn from(error: UpkeepError) -> Self {
+        match error {
+            UpkeepError::Store(error) => Self::Store(error),
+            UpkeepError::Thread(error) => Self::Thread(error),
+        }
+    }
+}
+
 impl From<BuildError> for HeadError {
     fn from(error: BuildError) -> Self {
         Self::Directory(Box::new(error))
@@ -109,55 +120,96 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), HeadError> {
     raise_descriptors(&config);
-    let opened = Opened::open(&config).await?;
+    let (sayings, said) = mpsc::channel(SAYINGS_MAX);
+    let Opened { common, journal, charge } = Opened::open(&config, said).await?;
     let direct = listener(config.direct)?;
     let balanced = listener(config.balanced)?;
     let drain = Drain::new();
-    let mut threads = Threads::start(&config, &opened, &drain)?;
-    let refreshing = tokio::spawn(refresh(
-        Arc::clone(&opened.common.directory),
-        Arc::clone(opened.common.store.meta()),
-        opened.common.store.reader()?,
-        opened.masters,
-        opened.ticket_keys,
-        opened.epoch,
-    ));
-    let renewing = tokio::spawn(tls::keep_current(opened.identity));
-    let collecting = tokio::spawn(collect(opened.common.store.clone(), config.store.clone()));
-    let reporting = tokio::spawn(admission::report(Arc::clone(&opened.common.counts)));
+    // The standby serves on this thread, which waits for no disk.
+    let local = LocalSet::new();
+    let (threads, standby) = Threads::start(&config, &common, &journal, &drain)?;
+    local.spawn_local(standby);
+    let upkeep = Upkeep::start(charge)?;
+    let mut watch = Watch::new(Arc::clone(&common.condition));
+    threads.pulses().for_each(|pulse| watch.pulse(pulse));
+    watch.pulse(&upkeep.pulse);
+    watch.pulse(&upkeep.disk);
+    watch.answering(JOURNAL, || journal.sign_of_life());
+    let mut recorder = journal.recorder();
+    let watching = look_on(&mut watch, &common.name, &mut recorder, sayings);
     ready();
-    {
-        let deal = |arrival| {
-            let threads = &threads;
-            move |accepted: Accepted, guard| {
-                let Accepted { stream, source, destination } = accepted;
-                // A socket that cannot leave this runtime is one that broke already.
-                if let Ok(stream) = stream.into_std() {
-                    threads.deal(Arrived { stream, source, destination, arrival, guard });
-                }
+    let serving =
+        serve(&threads, &drain, [(direct, Arrival::Direct), (balanced, Arrival::Balanced)], shutdown);
+    local
+        .run_until(async {
+            tokio::select! {
+                () = serving => {}
+                () = watching => {}
             }
-        };
-        let accept = async |acceptor: Acceptor, arrival| {
-            let address = acceptor.local_addr();
-            let broken = accept_loop(acceptor, drain.signal(), Until::Closing, deal(arrival)).await;
-            if let Err(error) = broken {
-                tracing::error!(%address, %error, "a listener broke: this head ends");
-                drain.begin(Instant::now());
-            }
-        };
-        let (_, (), ()) = tokio::join!(
-            drain.end_in_order(shutdown, ALLOWANCE),
-            accept(direct, Arrival::Direct),
-            accept(balanced, Arrival::Balanced),
-        );
-    }
+        })
+        .await;
+    let journal_stalled = watch.is_stalled(JOURNAL);
+    drop((watch, local));
     threads.end();
-    refreshing.abort();
-    renewing.abort();
-    collecting.abort();
-    reporting.abort();
-    opened.journal.close();
+    upkeep.end();
+    if journal_stalled {
+        // It would be waited for without end.
+        std::mem::forget(journal);
+    } else {
+        journal.close();
+    }
     Ok(())
+}
+
+/// Accepts connections until the head has ended in order.
+async fn serve(
+    threads: &Threads,
+    drain: &Drain,
+    listeners: [(Acceptor, Arrival); 2],
+    shutdown: impl Future<Output = ()>,
+) {
+    let accept = async |(acceptor, arrival): (Acceptor, Arrival)| {
+        let address = acceptor.local_addr();
+        let broken = accept_loop(acceptor, drain.signal(), Until::Closing, |accepted, guard| {
+            let Accepted { stream, source, destination } = accepted;
+            // A socket that cannot leave this runtime is one that broke already.
+            if let Ok(stream) = stream.into_std() {
+                threads.deal(Arrived { stream, source, destination, arrival, guard });
+            }
+        });
+        if let Err(error) = broken.await {
+            tracing::error!(%address, %error, "a listener broke: this head ends");
+            drain.begin(Instant::now());
+        }
+    };
+    let [direct, balanced] = listeners;
+    let ended = drain.end_in_order(shutdown, ALLOWANCE);
+    // Those that are open even after that are dropped; the drain has said so.
+    let (_, (), ()) = tokio::join!(ended, accept(direct), accept(balanced));
+}
+
+/// Looks at what is watched until the future is dropped, and has said what it finds:
+/// in the journal at once, and to people by a thread that may wait for them.
+async fn look_on(watch: &mut Watch<'_>, head: &str, recorder: &mut Recorder, sayings: mpsc::Sender<Turn>) {
+    let what = format!("{head}.readiness");
+    loop {
+        sleep(LOOK_EVERY).await;
+        for turn in watch.look() {
+            let (from, to) = match &turn {
+                Turn::Stalled(name) => ("moving".to_owned(), format!("stalled: {name}")),
+                Turn::Recovered(name) => (format!("stalled: {name}"), "moving".to_owned()),
+            };
+            recorder.change(ChangeRecord {
+                at: Stamp::now(),
+                who: "watchdog",
+                what: &what,
+                from: &from,
+                to: &to,
+            });
+            // A thread that stands still says nothing; the journal has it.
+            let _ = sayings.try_send(turn);
+        }
+    }
 }
 
 /// A shortage of descriptors is survived, but it is better to know of it at once.
@@ -180,14 +232,11 @@ fn listener(address: SocketAddr) -> Result<Acceptor, HeadError> {
 struct Opened {
     common: Arc<Common>,
     journal: Journal,
-    masters: Masters,
-    ticket_keys: Arc<TicketKeys>,
-    identity: Arc<ServerIdentity>,
-    epoch: u64,
+    charge: Charge,
 }
 
 impl Opened {
-    async fn open(config: &Config) -> Result<Self, HeadError> {
+    async fn open(config: &Config, said: mpsc::Receiver<Turn>) -> Result<Self, HeadError> {
         let masters = Masters { heads: master_key(&config.heads_master_key_file)? };
         let proxy_key = ProxyKey::new(&*key_bytes(&config.proxy_key_file)?);
         let store = Store::open(StoreConfig::new(&config.store))?;
@@ -211,9 +260,21 @@ impl Opened {
             proxy_key,
             tls,
             counts: Arc::default(),
+            condition: Arc::default(),
             rules: Rules::new(config),
         });
-        Ok(Self { common, journal, masters, ticket_keys, identity, epoch: snapshot.epoch })
+        let charge = Charge {
+            store: common.store.clone(),
+            directory: config.store.clone(),
+            feed: Arc::clone(&common.directory),
+            masters,
+            ticket_keys,
+            epoch: snapshot.epoch,
+            identity,
+            counts: Arc::clone(&common.counts),
+            said,
+        };
+        Ok(Self { common, journal, charge })
     }
 }
 
@@ -236,109 +297,4 @@ fn key_bytes(path: &Path) -> Result<Zeroizing<[u8; 32]>, HeadError> {
         Ok(32) if text.trim_end().len() == 64 => Ok(bytes),
         Ok(_) | Err(_) => Err(HeadError::Key { path: path.to_owned(), source: SealError::KeyText }),
     }
-}
-
-/// The serving threads.
-struct Threads {
-    handles: Vec<thread::JoinHandle<()>>,
-    queues: Vec<mpsc::Sender<Arrived>>,
-    next: AtomicUsize,
-    drain: Drain,
-    connections_max: usize,
-    counts: Arc<Counts>,
-}
-
-impl Threads {
-    fn start(config: &Config, opened: &Opened, drain: &Drain) -> Result<Self, HeadError> {
-        let mut threads = Self {
-            handles: Vec::new(),
-            queues: Vec::new(),
-            next: AtomicUsize::new(0),
-            drain: drain.clone(),
-            connections_max: config.connections_max,
-            counts: Arc::clone(&opened.common.counts),
-        };
-        for number in 0..config.threads.max(1) {
-            let (queue, arriving) = mpsc::channel(DEALT_MAX);
-            let common = Arc::clone(&opened.common);
-            let reader = common.store.reader()?;
-            let recorder = opened.journal.recorder();
-            let signal = drain.signal();
-            let config = config.clone();
-            let handle = thread::Builder::new().name(format!("serve-{number}")).spawn(move || {
-                let shard = || {
-                    let admission = Admission::new(&config, Arc::clone(&common.counts));
-                    Shard::new(common, reader, recorder, signal, admission)
-                };
-                if let Err(error) = serve(arriving, shard) {
-                    tracing::error!(%error, "a serving thread could not start");
-                }
-            });
-            threads.handles.push(handle.map_err(HeadError::Thread)?);
-            threads.queues.push(queue);
-        }
-        Ok(threads)
-    }
-
-    /// Gives a connection to the next thread; beyond the limit it is closed.
-    fn deal(&self, arrived: Arrived) {
-        let max = match arrived.arrival {
-            Arrival::Direct => self.connections_max,
-            Arrival::Balanced => self.connections_max.saturating_add(CONNECTIONS_RESERVE),
-        };
-        if self.drain.open() > max {
-            reset(&arrived.stream);
-            self.counts.note(Cause::Connection);
-            return;
-        }
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let queue = self.queues.get(turn % self.queues.len().max(1));
-        if queue.is_none_or(|queue| queue.try_send(arrived).is_err()) {
-            self.counts.note(Cause::Connection);
-            tracing::warn!("a connection was closed: its thread does not take it");
-        }
-    }
-
-    /// Ends the threads: what is still open is dropped.
-    fn end(&mut self) {
-        self.queues.clear();
-        for handle in self.handles.drain(..) {
-            if handle.join().is_err() {
-                tracing::error!("a serving thread panicked");
-            }
-        }
-    }
-}
-
-/// One thread: serves what is dealt to it until its queue is closed.
-fn serve(mut arriving: mpsc::Receiver<Arrived>, shard: impl FnOnce() -> Rc<Shard>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let local = LocalSet::new();
-    let shard = shard();
-    runtime.block_on(local.run_until(async move {
-        // They end with this block, as everything that is local to the thread.
-        tokio::task::spawn_local(Rc::clone(&shard.admission.sources).dispatch());
-        tokio::task::spawn_local(Rc::clone(&shard.admission.parties).dispatch());
-        let connections = Rc::clone(&shard.admission.connections);
-        tokio::task::spawn_local(Rc::clone(&shard.admission.crowd).tend(connections));
-        tokio::task::spawn_local(Rc::clone(&shard).follow_drain());
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                arrived = arriving.recv() => match arrived {
-                    Some(arrived) => {
-                        let shard = Rc::clone(&shard);
-                        connections.spawn_local(connection::serve(shard, arrived));
-                    }
-                    None => break,
-                },
-                Some(ended) = connections.join_next() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "the task of a connection failed");
-                    }
-                }
-            }
-        }
-    }));
-    Ok(())
 }

@@ -23,6 +23,7 @@ use crate::admission::{Admission, Counts};
 use crate::connection::rules::Rules;
 use crate::directory::{Directory, DirectoryFeed};
 use crate::limits::{BODY_READ_BYTES, CLOSING_MAX, TICKETS_REMEMBERED};
+use crate::vitals::Condition;
 
 /// Facts and services that every thread of a head shares.
 pub(crate) struct Common {
@@ -33,10 +34,21 @@ pub(crate) struct Common {
     pub(crate) tls: Arc<rustls::ServerConfig>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) rules: Rules,
+    pub(crate) condition: Arc<Condition>,
+}
+
+/// What a shard is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// To serve.
+    Serving,
+    /// To say, while all others stand still, that this head is not ready.
+    Standby,
 }
 
 /// One thread's part of a head.
 pub(crate) struct Shard {
+    pub(crate) role: Role,
     pub(crate) common: Arc<Common>,
     pub(crate) tickets: RefCell<Memory>,
     pub(crate) recorder: RefCell<Recorder>,
@@ -72,6 +84,7 @@ const INPUTS_KEPT: usize = 32;
 
 impl Shard {
     pub(crate) fn new(
+        role: Role,
         common: Arc<Common>,
         reader: Box<dyn MetaReader>,
         recorder: Recorder,
@@ -79,6 +92,7 @@ impl Shard {
         admission: Admission,
     ) -> Rc<Self> {
         Rc::new(Self {
+            role,
             common,
             tickets: RefCell::new(Memory::new(TICKETS_REMEMBERED)),
             recorder: RefCell::new(recorder),

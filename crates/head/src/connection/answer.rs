@@ -10,12 +10,13 @@ use repono_journal::{ConnectionRecord, Outcome, RequestRecord, Reuse, Side, Stam
 
 use super::Identity;
 use super::ending::Ending;
+use repono_wire::refusals::SERVICE_UNAVAILABLE;
 use tokio::time::Instant;
 
 use crate::admission::{COST_REQUEST, Source};
 use crate::carrier::Carrier;
 use crate::exchange::{Asker, Detail, Exchange, Stop, handle};
-use crate::shard::Shard;
+use crate::shard::{Role, Shard};
 
 /// What every request of a connection shares.
 pub(super) struct Context {
@@ -32,7 +33,10 @@ impl Context {
 
     /// Why the connection ends with the request of this number, if it does.
     pub(super) fn over(&self, number: u64) -> Option<Ending> {
-        let Shard { common, admission, .. } = &*self.shard;
+        let Shard { common, admission, role, .. } = &*self.shard;
+        if *role == Role::Standby {
+            return Some(Ending::Announced);
+        }
         common.rules.over(&self.identity, Instant::now(), number, admission)
     }
 }
@@ -118,6 +122,9 @@ pub(super) async fn answer(context: &Context, asked: Asked<'_>, carrier: Carrier
 async fn enter(context: &Context, asked: &Asked<'_>) -> Result<(), Refusal> {
     if let Some(refusal) = asked.refusal {
         return Err(refusal);
+    }
+    if context.shard.role == Role::Standby {
+        return Err(SERVICE_UNAVAILABLE.closing());
     }
     if !context.identity.recorded {
         // The balancer asks how this head is, above all when it is busy.

@@ -74,7 +74,7 @@ fn a_request_that_raced_an_idle_close_is_counted() {
     let mut wire = stand.connect(head.direct);
     wire.set_patience(Duration::from_secs(40)).expect("set");
     late(&head, &mut wire);
-    let told = crate::peers::healthcheck(&stand, &head);
+    let told = crate::peers::healthcheck(&stand, &head).expect("a reply");
     assert!(told.text().contains("requests-after-close 1\n"), "{}", told.text());
 
     let mut orderly = stand.connect(head.direct);

@@ -8,4 +8,5 @@ mod drain;
 mod early;
 mod frames;
 mod peers;
+mod stall;
 mod stand;

@@ -1,12 +1,13 @@
 //! Peers that vanish, trickle or take nothing; and what a head tells the balancer.
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use repono_net::proxy_v2::{self, ProxyKey};
 use repono_testkit::wire::{Response, Wire};
 use socket2::{SockFilter, SockRef};
-use std::io::Write;
 
 use crate::stand::{Head, Stand, port};
 
@@ -14,15 +15,18 @@ use crate::stand::{Head, Stand, port};
 const USER_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// Asks as the balancer does.
-pub(crate) fn healthcheck(stand: &Stand, head: &Head) -> Response {
+///
+/// *Errors*: no answer within two seconds.
+pub(crate) fn healthcheck(stand: &Stand, head: &Head) -> Result<Response> {
     let hex = std::fs::read_to_string(stand.system.data().join("secrets/proxy.key")).expect("the key");
     let bytes = data_encoding::HEXLOWER.decode(hex.trim().as_bytes()).expect("hex");
     let key = ProxyKey::new(&bytes.try_into().expect("32 bytes"));
-    let mut tcp = TcpStream::connect(head.balanced).expect("connected");
-    tcp.write_all(&proxy_v2::encode_local(&key)).expect("introduced");
-    let mut wire = Wire::over(tcp, &stand.ca).expect("TLS");
-    wire.send(b"GET /healthcheck HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
-    wire.response("GET").expect("a reply")
+    let mut tcp = TcpStream::connect(head.balanced)?;
+    tcp.write_all(&proxy_v2::encode_local(&key))?;
+    let mut wire = Wire::over(tcp, &stand.ca)?;
+    wire.set_patience(Duration::from_secs(2))?;
+    wire.send(b"GET /healthcheck HTTP/1.1\r\nHost: h\r\n\r\n")?;
+    wire.response("GET")
 }
 
 /// From now on the kernel drops whatever comes for this socket, and so acknowledges
