@@ -22,7 +22,8 @@ use tokio::time::{Instant, timeout_at};
 const STATUS_LINE_BYTES_MAX: usize = 1024;
 
 /// The end of a check's connection; the answer is known, so it may be short.
-const CLOSE_LIMITS: Limits = Limits { bytes: 16 * 1024, time: Duration::from_millis(200) };
+const CLOSE_LIMITS: Limits =
+    Limits { bytes: 16 * 1024, quiet: Duration::from_millis(200), time: Duration::from_millis(200) };
 
 /// How far a check came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -14,6 +14,7 @@
 //! shared.
 
 mod counts;
+pub(crate) mod crowd;
 mod party;
 mod rate;
 mod shares;
@@ -27,9 +28,10 @@ use repono_core::refusal::Refusal;
 use repono_wire::refusals::{SLOW_DOWN, TOO_MANY_REQUESTS};
 
 use crate::config::Config;
-use crate::limits::{REQUESTS_WAITING_MAX, STEP_TIGHT};
+use crate::limits::{CROWDED_PERCENT, REQUESTS_WAITING_MAX, STEP_TIGHT};
 
 pub(crate) use counts::{Cause, Counts, report};
+use crowd::Crowd;
 pub(crate) use party::{Party, Source};
 use rate::Rate;
 use shares::Shares;
@@ -47,6 +49,8 @@ pub(crate) const COST_STEP: u32 = 2;
 pub(crate) struct Admission {
     /// Connections, by source.
     pub(crate) connections: Rc<Shares<Source>>,
+    /// Those that are quiet for long, for when there are too many.
+    pub(crate) crowd: Rc<Crowd>,
     /// Requests until it is known who asks, and handshakes.
     pub(crate) sources: Rc<Turns<Source>>,
     /// Requests of users, and those of nobody in particular by source.
@@ -63,6 +67,7 @@ impl Admission {
         let waiting = part(REQUESTS_WAITING_MAX);
         Self {
             connections: Rc::new(Shares::new(part(config.connections_max))),
+            crowd: Rc::default(),
             sources: Rc::new(Turns::new(
                 part(config.requests_max),
                 waiting,
@@ -84,6 +89,11 @@ impl Admission {
             Cause::Rate => TOO_MANY_REQUESTS,
             Cause::Aged | Cause::Displaced | Cause::Connection => SLOW_DOWN,
         }
+    }
+
+    /// Whether so many connections are open that some must go.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.connections.beyond(CROWDED_PERCENT) > 0
     }
 
     /// Whether bodies go in small steps: many are under way, or others wait.

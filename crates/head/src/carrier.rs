@@ -14,7 +14,7 @@ use repono_wire::reply::FieldSink;
 use crate::connection::body::{BodyEnd, BodyIn};
 use crate::connection::http2::Stream;
 use crate::connection::io::{Io, IoEnd};
-use crate::limits::{DRAIN_BYTES_MAX, DRAIN_MAX, KEEP_ALIVE_ADVERTISED_S};
+use crate::limits::{DRAIN_BYTES_MAX, DRAIN_MAX};
 
 /// One request's way in and its reply's way out.
 pub(crate) enum Carrier<'c> {
@@ -30,6 +30,8 @@ pub(crate) struct Http1<'c> {
     pub(crate) body: BodyIn,
     pub(crate) expect: Expect,
     pub(crate) version: Version,
+    /// The value of `Keep-Alive`.
+    pub(crate) keep_alive: &'c str,
 }
 
 /// Header fields on their way into a reply.
@@ -136,7 +138,7 @@ impl Carrier<'_> {
                 match after {
                     After::Keep => {
                         sink.field("Connection", b"keep-alive");
-                        sink.field("Keep-Alive", const { KEEP_ALIVE.as_bytes() });
+                        sink.field("Keep-Alive", http1.keep_alive.as_bytes());
                     }
                     After::Close => sink.field("Connection", b"close"),
                 }
@@ -183,8 +185,3 @@ impl Carrier<'_> {
         }
     }
 }
-
-const KEEP_ALIVE: &str = {
-    assert!(KEEP_ALIVE_ADVERTISED_S == 55, "the text of the header must say the same");
-    "timeout=55"
-};

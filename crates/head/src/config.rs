@@ -8,7 +8,10 @@ use std::time::Duration;
 use repono_net::socket::{KEEPALIVE_S, SocketOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::REQUESTS_MAX;
+use crate::limits::{
+    CONNECTION_AGE_MAX, CONNECTION_REQUESTS_MAX, IDLE_MAX, KEEP_ALIVE_ADVERTISED, KEEP_ALIVE_GRACE,
+    REQUESTS_MAX,
+};
 
 /// Everything that a head is told; TOML, every key as documented here.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -41,6 +44,28 @@ pub struct Config {
     /// is 20,000, and bodies need some, too.
     #[serde(default = "connections_max")]
     pub connections_max: usize,
+    /// What `Keep-Alive` tells clients, in seconds: how long they may keep a
+    /// connection that they do not use. Default 55, shorter than any silent
+    /// middlebox.
+    #[serde(default = "keep_alive_s")]
+    pub keep_alive_s: u64,
+    /// How long a connection of a known client may really be quiet, in seconds.
+    /// Default 650, longer than clients and balancers keep an idle connection, so
+    /// that the close is never ours and never races a request. More than
+    /// `keep_alive_s` by more than 10 s.
+    #[serde(default = "idle_close_s")]
+    pub idle_close_s: u64,
+    /// Age of a connection, in seconds, from which on the next reply announces its
+    /// end. Default 3,600: connections follow a change of heads or balancers within
+    /// an hour. Each connection gets up to a tenth less, so that those which were
+    /// opened together do not end together.
+    #[serde(default = "connection_age_max_s")]
+    pub connection_age_max_s: u64,
+    /// Requests of one connection, of which the last reply announces the end.
+    /// Default 100,000: a handshake in so many requests is nothing, and a client
+    /// that is never quiet moves on.
+    #[serde(default = "connection_requests_max")]
+    pub connection_requests_max: u64,
     /// Requests in progress at a time, over all threads; one user, or one
     /// source of those without a ticket, holds half of them at most. Default 2,048.
     #[serde(default = "requests_max")]
@@ -60,10 +85,46 @@ pub struct Config {
     pub source_requests_per_s: Option<u32>,
 }
 
+/// A configuration that cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Clients would use connections that this head is about to close.
+    #[error(
+        "idle_close_s = {idle_close_s} would close connections that clients may still use: keep_alive_s = {keep_alive_s} asks for more than {} s",
+        keep_alive_s.saturating_add(KEEP_ALIVE_GRACE.as_secs())
+    )]
+    IdleBeforeAdvertised {
+        /// The real limit.
+        idle_close_s: u64,
+        /// What clients are told.
+        keep_alive_s: u64,
+    },
+    /// A limit of 0 would end each connection with its first reply.
+    #[error("{0} = 0 would end every connection at its first request")]
+    Zero(&'static str),
+}
+
 impl Config {
     /// What is set on the sockets of clients.
     pub(crate) fn socket_options(&self) -> SocketOptions {
         SocketOptions::SERVER.asking_after(Duration::from_secs(self.keepalive_s.get().into()))
+    }
+
+    /// Holds the keys against one another.
+    ///
+    /// *Errors*: [`ConfigError`].
+    pub const fn validate(&self) -> Result<(), ConfigError> {
+        let Self { idle_close_s, keep_alive_s, .. } = *self;
+        if idle_close_s <= keep_alive_s.saturating_add(KEEP_ALIVE_GRACE.as_secs()) {
+            return Err(ConfigError::IdleBeforeAdvertised { idle_close_s, keep_alive_s });
+        }
+        if self.connection_age_max_s == 0 {
+            return Err(ConfigError::Zero("connection_age_max_s"));
+        }
+        if self.connection_requests_max == 0 {
+            return Err(ConfigError::Zero("connection_requests_max"));
+        }
+        Ok(())
     }
 }
 
@@ -87,6 +148,22 @@ const fn threads() -> usize {
 
 const fn connections_max() -> usize {
     12_000
+}
+
+const fn keep_alive_s() -> u64 {
+    KEEP_ALIVE_ADVERTISED.as_secs()
+}
+
+const fn idle_close_s() -> u64 {
+    IDLE_MAX.as_secs()
+}
+
+const fn connection_age_max_s() -> u64 {
+    CONNECTION_AGE_MAX.as_secs()
+}
+
+const fn connection_requests_max() -> u64 {
+    CONNECTION_REQUESTS_MAX
 }
 
 const fn requests_max() -> usize {

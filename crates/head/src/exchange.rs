@@ -108,6 +108,7 @@ impl From<IoEnd> for Stop {
     fn from(end: IoEnd) -> Self {
         match end {
             IoEnd::Eof | IoEnd::Failed(_) => Self::Broken("ClientDisconnect"),
+            IoEnd::Gone => Self::Broken("ClientVanished"),
             IoEnd::Deadline => Self::Broken("SlowRead"),
         }
     }

@@ -11,6 +11,8 @@
 //! | `caller` | who asks, and the permit to act |
 //! | `directory` | users, policies, keys and revocations, kept current |
 //! | `collector` | removal of what no object refers to |
+//! | `vitals` | whether its threads, its journal and its disk move |
+//! | `upkeep` | the thread that waits for the disk, so that those who answer do not |
 //! | `shard` | what one thread owns |
 //! | `fault` | what goes over the wire when something does not hold |
 //! | `limits` | the clocks and bounds, each with its reason |
@@ -27,6 +29,8 @@ mod fault;
 mod limits;
 pub mod server;
 mod shard;
+mod upkeep;
+mod vitals;
 
 pub use config::Config;
 pub use server::{HeadError, run};

@@ -12,8 +12,26 @@ pub(crate) const STRANGER_IDLE_MAX: Duration = Duration::from_secs(15);
 /// Between requests. Longer than every client and balancer keeps an idle
 /// connection, so that the close is never ours and never races a request.
 pub(crate) const IDLE_MAX: Duration = Duration::from_secs(650);
-/// What `Keep-Alive` advertises, in seconds: shorter than any silent middlebox.
-pub(crate) const KEEP_ALIVE_ADVERTISED_S: u64 = 55;
+/// What `Keep-Alive` advertises: shorter than any silent middlebox.
+pub(crate) const KEEP_ALIVE_ADVERTISED: Duration = Duration::from_secs(55);
+/// The least between what is advertised and what is meant: a client that sends in
+/// the last advertised second, three retransmissions (1.4 s, doubled on a slow
+/// path), and clocks of whole seconds.
+pub(crate) const KEEP_ALIVE_GRACE: Duration = Duration::from_secs(10);
+/// Age from which on a connection ends with its next reply.
+pub(crate) const CONNECTION_AGE_MAX: Duration = Duration::from_secs(3600);
+/// Requests with which a connection ends.
+pub(crate) const CONNECTION_REQUESTS_MAX: u64 = 100_000;
+/// By so much of its age a connection ends earlier than another at most.
+pub(crate) const AGE_SPREAD_PART: u32 = 10;
+/// A quiet connection whose last reply is not acknowledged after this is looked at
+/// more often: `TcpInfo::peer_is_gone` needs 5 s without a sign of life.
+pub(crate) const ACK_LOOK: Duration = Duration::from_secs(6);
+/// How often a thread looks whether too many connections are open.
+pub(crate) const CROWD_LOOK: Duration = Duration::from_secs(1);
+/// The share of the connections allowed, in percent, above which the longest quiet
+/// ones are closed and others end with their next reply.
+pub(crate) const CROWDED_PERCENT: usize = 80;
 /// A request head, from its first byte to its last.
 pub(crate) const HEAD_MAX: Duration = Duration::from_secs(10);
 /// A body that brings nothing for this long is given up.
@@ -40,6 +58,16 @@ pub(crate) const TICKETS_REMEMBERED: usize = 8192;
 /// How often a head asks whether users, policies, keys or revocations changed:
 /// well within the promised 2 s.
 pub(crate) const DIRECTORY_POLL: Duration = Duration::from_millis(250);
+/// How often a thread gives a sign of life.
+pub(crate) const BEAT_EVERY: Duration = Duration::from_millis(250);
+/// How often the watch looks for one: the answer of the journal takes less.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Looks in a row without a sign after which something stands still: five seconds,
+/// in which the thread of a busy machine gets its turn, and before most clients
+/// give up.
+pub(crate) const BEATS_MISSED_MAX: u32 = 10;
+/// How often the disk is asked for one; a second's pause is one look missed.
+pub(crate) const DISK_LOOK: Duration = Duration::from_secs(1);
 /// How often garbage whose grace is over is removed.
 pub(crate) const GARBAGE_EVERY: Duration = Duration::from_secs(60);
 /// How often the blobs are compared with the metadata; it reads every name.
@@ -50,8 +78,17 @@ pub(crate) const DIRECTORY_STALE_WRITES: Duration = Duration::from_secs(60);
 pub(crate) const DIRECTORY_STALE_READS: Duration = Duration::from_secs(600);
 /// Time that a draining head gives connections after SIGTERM.
 pub(crate) const DRAIN_CONNECTIONS_MAX: Duration = Duration::from_secs(30);
-/// A draining head ends connections that were quiet this long.
-pub(crate) const DRAIN_QUIET: Duration = Duration::from_secs(60);
+/// After that, what is not quiet gets so long to answer the last request.
+pub(crate) const CLOSING_MAX: Duration = Duration::from_secs(1);
+/// And so long for its staged close: with [`DRAIN_CONNECTIONS_MAX`] below the 35 s
+/// in which a service ends.
+pub(crate) const CLOSING_STAGED_MAX: Duration = Duration::from_secs(3);
+/// A connection that was used within this is left alone by a drain and by a crowd:
+/// most clients that come back do so within a minute.
+pub(crate) const QUIET_SPARED: Duration = Duration::from_secs(60);
+/// How long a peer of HTTP/2 may open streams after the first GOAWAY: it ends that
+/// by its answer to the PING behind it, one round trip later.
+pub(crate) const GOAWAY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Requests at once on one connection of HTTP/2: what RFC 9113 section 6.5.2
 /// recommends at least is 100; a client with more opens a second connection.
 pub(crate) const HTTP2_STREAMS_MAX: u32 = 100;

@@ -1,42 +1,53 @@
-//! A head as a whole: opens everything, deals connections to its threads, and
-//! ends in order.
+//! A head as a whole: opens everything, accepts, looks after its threads, and ends
+//! in order.
+
+mod threads;
 
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use repono_core::time::Timestamp;
-use repono_journal::{Journal, JournalConfig, JournalError};
+use repono_journal::{ChangeRecord, Journal, JournalConfig, JournalError, Recorder, Stamp};
 use repono_net::descriptors;
-use repono_net::drain::{Drain, Until};
+use repono_net::drain::{Allowance, Drain, Until};
 use repono_net::listen::{self, Accepted, Acceptor, accept_loop};
 use repono_net::proxy_v2::ProxyKey;
-use repono_net::socket::{SocketOptions, prepare_accepted, reset};
+use repono_net::socket::{SocketOptions, prepare_accepted};
 use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKeys, TlsError};
 use repono_store::error::StoreError;
 use repono_store::store::{Store, StoreConfig};
 use repono_ticket::{MasterKey, SealError};
 use tokio::sync::mpsc;
-use tokio::task::{JoinSet, LocalSet};
-use tokio::time::Instant;
+use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
-use crate::admission::{self, Admission, Cause, Counts};
-use crate::collector::collect;
 use crate::config::Config;
-use crate::connection::{self, Arrival, Arrived};
-use crate::directory::{BuildError, Built, DirectoryFeed, Masters, build, refresh};
-use crate::limits::{CONNECTIONS_RESERVE, DESCRIPTORS_BESIDES, DRAIN_CONNECTIONS_MAX};
-use crate::shard::{Common, Shard};
+use crate::connection::rules::Rules;
+use crate::connection::{Arrival, Arrived};
+use crate::directory::{BuildError, Built, DirectoryFeed, Masters, build};
+use crate::limits::{
+    CLOSING_MAX, CLOSING_STAGED_MAX, DESCRIPTORS_BESIDES, DRAIN_CONNECTIONS_MAX, LOOK_EVERY,
+};
+use crate::shard::Common;
+use crate::upkeep::{Charge, Upkeep, UpkeepError};
+use crate::vitals::{Turn, Watch};
 
-/// Connections that wait for a thread to take them; a thread takes one in
-/// microseconds, so a full queue means that it is stuck.
-const DEALT_MAX: usize = 1024;
+use threads::Threads;
+
+/// What the journal is called when it stands still.
+const JOURNAL: &str = "journal";
+
+/// Findings of the watch that wait to be said: two for each thread of a large machine.
+const SAYINGS_MAX: usize = 64;
+
+/// Quiet connections end at once when it is over, those within a request when that is
+/// answered or cut short.
+const ALLOWANCE: Allowance =
+    Allowance { replies: DRAIN_CONNECTIONS_MAX, closes: CLOSING_MAX.saturating_add(CLOSING_STAGED_MAX) };
 
 /// Why a head cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +93,15 @@ pub enum HeadError {
     Thread(#[source] io::Error),
 }
 
+impl From<UpkeepError> for HeadError {
+    fn from(error: UpkeepError) -> Self {
+        match error {
+            UpkeepError::Store(error) => Self::Store(error),
+            UpkeepError::Thread(error) => Self::Thread(error),
+        }
+    }
+}
+
 impl From<BuildError> for HeadError {
     fn from(error: BuildError) -> Self {
         Self::Directory(Box::new(error))
@@ -91,7 +111,8 @@ impl From<BuildError> for HeadError {
 /// Runs a head until `shutdown` completes and its connections have ended.
 ///
 /// `ready` is called once both listeners are open. After `shutdown` every reply
-/// announces the end of its connection; what is left after 30 s is closed.
+/// announces the end of its connection. Connections end that were quiet for a
+/// minute; after 30 s all that are quiet, and the others with what they are at.
 ///
 /// *Errors*: [`HeadError`], all before `ready` except a listener that breaks.
 pub async fn run(
@@ -100,48 +121,97 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), HeadError> {
     raise_descriptors(&config);
-    let opened = Opened::open(&config).await?;
+    let (sayings, said) = mpsc::channel(SAYINGS_MAX);
+    let Opened { common, journal, charge } = Opened::open(&config, said).await?;
     let options = config.socket_options();
     let direct = listener(config.direct, &options)?;
     let balanced = listener(config.balanced, &options)?;
     let drain = Drain::new();
-    let mut threads = Threads::start(&config, &opened, &drain)?;
-    let refreshing = tokio::spawn(refresh(
-        Arc::clone(&opened.common.directory),
-        Arc::clone(opened.common.store.meta()),
-        opened.common.store.reader()?,
-        opened.masters,
-        opened.ticket_keys,
-        opened.epoch,
-    ));
-    let renewing = tokio::spawn(tls::keep_current(opened.identity));
-    let collecting = tokio::spawn(collect(opened.common.store.clone(), config.store.clone()));
-    let reporting = tokio::spawn(admission::report(Arc::clone(&opened.common.counts)));
+    // The standby serves on this thread, which waits for no disk.
+    let local = LocalSet::new();
+    let (threads, standby) = Threads::start(&config, &common, &journal, &drain)?;
+    local.spawn_local(standby);
+    let upkeep = Upkeep::start(charge)?;
+    let mut watch = Watch::new(Arc::clone(&common.condition));
+    threads.pulses().for_each(|pulse| watch.pulse(pulse));
+    watch.pulse(&upkeep.pulse);
+    watch.pulse(&upkeep.disk);
+    watch.answering(JOURNAL, || journal.sign_of_life());
+    let mut recorder = journal.recorder();
+    let watching = look_on(&mut watch, &common.name, &mut recorder, sayings);
     ready();
-    {
-        let deal = |arrival| {
-            let threads = &threads;
-            move |accepted: Accepted, guard| {
-                let Accepted { stream, source, destination } = accepted;
-                // A socket that cannot leave this runtime is one that broke already.
-                if let Ok(stream) = stream.into_std() {
-                    threads.deal(Arrived { stream, source, destination, arrival, guard });
-                }
+    let serving =
+        serve(&threads, &drain, [(direct, Arrival::Direct), (balanced, Arrival::Balanced)], shutdown);
+    local
+        .run_until(async {
+            tokio::select! {
+                () = serving => {}
+                () = watching => {}
             }
-        };
-        tokio::select! {
-            broken = accept_loop(direct, drain.signal(), Until::Closing, deal(Arrival::Direct)) => report(config.direct, broken),
-            broken = accept_loop(balanced, drain.signal(), Until::Closing, deal(Arrival::Balanced)) => report(config.balanced, broken),
-            () = shutdown_in_order(&drain, shutdown) => {}
+        })
+        .await;
+    let journal_stalled = watch.is_stalled(JOURNAL);
+    drop((watch, local));
+    threads.end();
+    upkeep.end();
+    if journal_stalled {
+        // It would be waited for without end.
+        std::mem::forget(journal);
+    } else {
+        journal.close();
+    }
+    Ok(())
+}
+
+/// Accepts connections until the head has ended in order.
+async fn serve(
+    threads: &Threads,
+    drain: &Drain,
+    listeners: [(Acceptor, Arrival); 2],
+    shutdown: impl Future<Output = ()>,
+) {
+    let accept = async |(acceptor, arrival): (Acceptor, Arrival)| {
+        let address = acceptor.local_addr();
+        let broken = accept_loop(acceptor, drain.signal(), Until::Closing, |accepted, guard| {
+            let Accepted { stream, source, destination } = accepted;
+            // A socket that cannot leave this runtime is one that broke already.
+            if let Ok(stream) = stream.into_std() {
+                threads.deal(Arrived { stream, source, destination, arrival, guard });
+            }
+        });
+        if let Err(error) = broken.await {
+            tracing::error!(%address, %error, "a listener broke: this head ends");
+            drain.begin(Instant::now());
+        }
+    };
+    let [direct, balanced] = listeners;
+    let ended = drain.end_in_order(shutdown, ALLOWANCE);
+    // Those that are open even after that are dropped; the drain has said so.
+    let (_, (), ()) = tokio::join!(ended, accept(direct), accept(balanced));
+}
+
+/// Looks at what is watched until the future is dropped, and has said what it finds:
+/// in the journal at once, and to people by a thread that may wait for them.
+async fn look_on(watch: &mut Watch<'_>, head: &str, recorder: &mut Recorder, sayings: mpsc::Sender<Turn>) {
+    let what = format!("{head}.readiness");
+    loop {
+        sleep(LOOK_EVERY).await;
+        for turn in watch.look() {
+            let (from, to) = match &turn {
+                Turn::Stalled(name) => ("moving".to_owned(), format!("stalled: {name}")),
+                Turn::Recovered(name) => (format!("stalled: {name}"), "moving".to_owned()),
+            };
+            recorder.change(ChangeRecord {
+                at: Stamp::now(),
+                who: "watchdog",
+                what: &what,
+                from: &from,
+                to: &to,
+            });
+            // A thread that stands still says nothing; the journal has it.
+            let _ = sayings.try_send(turn);
         }
     }
-    threads.end();
-    refreshing.abort();
-    renewing.abort();
-    collecting.abort();
-    reporting.abort();
-    opened.journal.close();
-    Ok(())
 }
 
 /// A shortage of descriptors is survived, but it is better to know of it at once.
@@ -153,26 +223,6 @@ fn raise_descriptors(config: &Config) {
         Ok(Some(limit)) => tracing::warn!(limit, needed, "too few files may be open for all connections"),
         Err(error) => tracing::warn!(%error, "the limit on open files cannot be raised"),
     }
-}
-
-fn report(address: SocketAddr, broken: io::Result<()>) {
-    if let Err(error) = broken {
-        tracing::error!(%address, %error, "the listener broke");
-    }
-}
-
-/// Drains for as long as is allowed, then closes what is left.
-async fn shutdown_in_order(drain: &Drain, shutdown: impl Future<Output = ()>) {
-    shutdown.await;
-    let begun = Instant::now();
-    drain.begin(begun);
-    if let Err(open) = drain.wait_idle(begun + DRAIN_CONNECTIONS_MAX).await {
-        tracing::warn!(%open, "connections are closed before they were quiet");
-    }
-    drain.close();
-    // Connections that were idle end at once now; those within a request get the
-    // rest of the staged close.
-    let _ = drain.wait_idle(Instant::now() + std::time::Duration::from_secs(2)).await;
 }
 
 fn listener(address: SocketAddr, options: &SocketOptions) -> Result<Acceptor, HeadError> {
@@ -187,14 +237,11 @@ fn listener(address: SocketAddr, options: &SocketOptions) -> Result<Acceptor, He
 struct Opened {
     common: Arc<Common>,
     journal: Journal,
-    masters: Masters,
-    ticket_keys: Arc<TicketKeys>,
-    identity: Arc<ServerIdentity>,
-    epoch: u64,
+    charge: Charge,
 }
 
 impl Opened {
-    async fn open(config: &Config) -> Result<Self, HeadError> {
+    async fn open(config: &Config, said: mpsc::Receiver<Turn>) -> Result<Self, HeadError> {
         let masters = Masters { heads: master_key(&config.heads_master_key_file)? };
         let proxy_key = ProxyKey::new(&*key_bytes(&config.proxy_key_file)?);
         let store = Store::open(StoreConfig::new(&config.store))?;
@@ -218,8 +265,21 @@ impl Opened {
             proxy_key,
             tls,
             counts: Arc::default(),
+            condition: Arc::default(),
+            rules: Rules::new(config),
         });
-        Ok(Self { common, journal, masters, ticket_keys, identity, epoch: snapshot.epoch })
+        let charge = Charge {
+            store: common.store.clone(),
+            directory: config.store.clone(),
+            feed: Arc::clone(&common.directory),
+            masters,
+            ticket_keys,
+            epoch: snapshot.epoch,
+            identity,
+            counts: Arc::clone(&common.counts),
+            said,
+        };
+        Ok(Self { common, journal, charge })
     }
 }
 
@@ -242,106 +302,4 @@ fn key_bytes(path: &Path) -> Result<Zeroizing<[u8; 32]>, HeadError> {
         Ok(32) if text.trim_end().len() == 64 => Ok(bytes),
         Ok(_) | Err(_) => Err(HeadError::Key { path: path.to_owned(), source: SealError::KeyText }),
     }
-}
-
-/// The serving threads.
-struct Threads {
-    handles: Vec<thread::JoinHandle<()>>,
-    queues: Vec<mpsc::Sender<Arrived>>,
-    next: AtomicUsize,
-    drain: Drain,
-    connections_max: usize,
-    counts: Arc<Counts>,
-}
-
-impl Threads {
-    fn start(config: &Config, opened: &Opened, drain: &Drain) -> Result<Self, HeadError> {
-        let mut threads = Self {
-            handles: Vec::new(),
-            queues: Vec::new(),
-            next: AtomicUsize::new(0),
-            drain: drain.clone(),
-            connections_max: config.connections_max,
-            counts: Arc::clone(&opened.common.counts),
-        };
-        for number in 0..config.threads.max(1) {
-            let (queue, arriving) = mpsc::channel(DEALT_MAX);
-            let common = Arc::clone(&opened.common);
-            let reader = common.store.reader()?;
-            let recorder = opened.journal.recorder();
-            let signal = drain.signal();
-            let config = config.clone();
-            let handle = thread::Builder::new().name(format!("serve-{number}")).spawn(move || {
-                let shard = || {
-                    let admission = Admission::new(&config, Arc::clone(&common.counts));
-                    Shard::new(common, reader, recorder, signal, admission)
-                };
-                if let Err(error) = serve(arriving, shard) {
-                    tracing::error!(%error, "a serving thread could not start");
-                }
-            });
-            threads.handles.push(handle.map_err(HeadError::Thread)?);
-            threads.queues.push(queue);
-        }
-        Ok(threads)
-    }
-
-    /// Gives a connection to the next thread; beyond the limit it is closed.
-    fn deal(&self, arrived: Arrived) {
-        let max = match arrived.arrival {
-            Arrival::Direct => self.connections_max,
-            Arrival::Balanced => self.connections_max.saturating_add(CONNECTIONS_RESERVE),
-        };
-        if self.drain.open() > max {
-            reset(&arrived.stream);
-            self.counts.note(Cause::Connection);
-            return;
-        }
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let queue = self.queues.get(turn % self.queues.len().max(1));
-        if queue.is_none_or(|queue| queue.try_send(arrived).is_err()) {
-            self.counts.note(Cause::Connection);
-            tracing::warn!("a connection was closed: its thread does not take it");
-        }
-    }
-
-    /// Ends the threads: what is still open is dropped.
-    fn end(&mut self) {
-        self.queues.clear();
-        for handle in self.handles.drain(..) {
-            if handle.join().is_err() {
-                tracing::error!("a serving thread panicked");
-            }
-        }
-    }
-}
-
-/// One thread: serves what is dealt to it until its queue is closed.
-fn serve(mut arriving: mpsc::Receiver<Arrived>, shard: impl FnOnce() -> Rc<Shard>) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let local = LocalSet::new();
-    let shard = shard();
-    runtime.block_on(local.run_until(async move {
-        // They end with this block, as everything that is local to the thread.
-        tokio::task::spawn_local(Rc::clone(&shard.admission.sources).dispatch());
-        tokio::task::spawn_local(Rc::clone(&shard.admission.parties).dispatch());
-        let mut connections = JoinSet::new();
-        loop {
-            tokio::select! {
-                arrived = arriving.recv() => match arrived {
-                    Some(arrived) => {
-                        let shard = Rc::clone(&shard);
-                        connections.spawn_local(connection::serve(shard, arrived));
-                    }
-                    None => break,
-                },
-                Some(ended) = connections.join_next() => {
-                    if let Err(error) = ended {
-                        tracing::error!(%error, "the task of a connection failed");
-                    }
-                }
-            }
-        }
-    }));
-    Ok(())
 }

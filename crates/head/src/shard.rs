@@ -11,15 +11,19 @@ use rand::{Rng, SeedableRng};
 use repono_core::id::{ConnectionId, TransId};
 use repono_core::time::{Timestamp, http_date};
 use repono_journal::Recorder;
-use repono_net::drain::DrainSignal;
+use repono_net::drain::{DrainSignal, Phase};
 use repono_net::proxy_v2::ProxyKey;
 use repono_store::meta::MetaReader;
 use repono_store::store::Store;
 use repono_ticket::Memory;
+use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use crate::admission::{Admission, Counts};
+use crate::connection::rules::Rules;
 use crate::directory::{Directory, DirectoryFeed};
-use crate::limits::{BODY_READ_BYTES, TICKETS_REMEMBERED};
+use crate::limits::{BODY_READ_BYTES, CLOSING_MAX, TICKETS_REMEMBERED};
+use crate::vitals::Condition;
 
 /// Facts and services that every thread of a head shares.
 pub(crate) struct Common {
@@ -29,14 +33,29 @@ pub(crate) struct Common {
     pub(crate) proxy_key: ProxyKey,
     pub(crate) tls: Arc<rustls::ServerConfig>,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) rules: Rules,
+    pub(crate) condition: Arc<Condition>,
+}
+
+/// What a shard is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// To serve.
+    Serving,
+    /// To say, while all others stand still, that this head is not ready.
+    Standby,
 }
 
 /// One thread's part of a head.
 pub(crate) struct Shard {
+    pub(crate) role: Role,
     pub(crate) common: Arc<Common>,
     pub(crate) tickets: RefCell<Memory>,
     pub(crate) recorder: RefCell<Recorder>,
     pub(crate) drain: DrainSignal,
+    /// The same, as far as this thread has heard, at the cost of a read.
+    stage: Cell<Stage>,
+    cut: Notify,
     pub(crate) admission: Admission,
     reader: tokio::sync::Mutex<Box<dyn MetaReader>>,
     random: RefCell<SmallRng>,
@@ -44,6 +63,17 @@ pub(crate) struct Shard {
     buffers: RefCell<Vec<BytesMut>>,
     inputs: RefCell<Vec<Vec<u8>>>,
     text: Cell<Vec<u8>>,
+}
+
+/// How far the end of this head has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It serves.
+    Serving,
+    /// Replies announce the end of their connections.
+    Leaving,
+    /// What is not done by now is cut short.
+    Cutting,
 }
 
 /// Buffers for replies that a thread keeps: those of a few replies at a time.
@@ -54,6 +84,7 @@ const INPUTS_KEPT: usize = 32;
 
 impl Shard {
     pub(crate) fn new(
+        role: Role,
         common: Arc<Common>,
         reader: Box<dyn MetaReader>,
         recorder: Recorder,
@@ -61,10 +92,13 @@ impl Shard {
         admission: Admission,
     ) -> Rc<Self> {
         Rc::new(Self {
+            role,
             common,
             tickets: RefCell::new(Memory::new(TICKETS_REMEMBERED)),
             recorder: RefCell::new(recorder),
             drain,
+            stage: Cell::new(Stage::Serving),
+            cut: Notify::new(),
             admission,
             reader: tokio::sync::Mutex::new(reader),
             random: RefCell::new(SmallRng::from_os_rng()),
@@ -73,6 +107,41 @@ impl Shard {
             inputs: RefCell::new(Vec::new()),
             text: Cell::default(),
         })
+    }
+
+    /// Follows the drain until the task is dropped.
+    pub(crate) async fn follow_drain(self: Rc<Self>) {
+        let mut drain = self.drain.clone();
+        loop {
+            match drain.phase() {
+                Phase::Serving => self.stage.set(Stage::Serving),
+                Phase::Draining { .. } => self.stage.set(Stage::Leaving),
+                Phase::Closing => break,
+            }
+            drain.changed().await;
+        }
+        self.stage.set(Stage::Leaving);
+        sleep(CLOSING_MAX).await;
+        self.stage.set(Stage::Cutting);
+        self.cut.notify_waiters();
+    }
+
+    /// Whether a reply that is written now must be the last of its connection.
+    pub(crate) fn is_leaving(&self) -> bool {
+        match self.stage.get() {
+            Stage::Serving => false,
+            Stage::Leaving | Stage::Cutting => true,
+        }
+    }
+
+    /// Completes when a request must not take longer.
+    ///
+    /// *Cancel safety*: nothing is lost.
+    pub(crate) async fn cut_short(&self) {
+        let notified = self.cut.notified();
+        if self.stage.get() != Stage::Cutting {
+            notified.await;
+        }
     }
 
     /// The thread's own connection to the metadata.

@@ -88,6 +88,12 @@ pub enum Manner {
     Timeout,
     /// A drain ended it.
     Drain,
+    /// It had reached the age that a connection may have.
+    Age,
+    /// It had served as many requests as a connection may.
+    RequestLimit,
+    /// Too many connections were open.
+    Overload,
     /// We ended it by force.
     Kill,
     /// An error of the socket or of TLS.
@@ -105,6 +111,9 @@ impl Manner {
             Self::IdleExpiry => "idle-expiry",
             Self::Timeout => "timeout",
             Self::Drain => "drain",
+            Self::Age => "age",
+            Self::RequestLimit => "request-limit",
+            Self::Overload => "overload",
             Self::Kill => "kill",
             Self::Error => "error",
         }
@@ -217,6 +226,9 @@ pub struct ConnectionRecord {
     pub phase: Phase,
     /// How long it had been idle.
     pub idle_at_close_ns: u64,
+    /// Bytes of a request that came after our FIN: it raced the close of a quiet
+    /// connection, and whoever sent it must send it again.
+    pub late_bytes: u64,
     /// How it ended in two letters, on a side that relays.
     pub end_code: Option<EndCode>,
     /// Its turns, on a side that times them.
@@ -253,6 +265,7 @@ impl ConnectionRecord {
             manner: Manner::Error,
             phase: Phase::Connect,
             idle_at_close_ns: 0,
+            late_bytes: 0,
             end_code: None,
             turns: None,
             tcp: [None, None],

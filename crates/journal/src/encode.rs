@@ -182,6 +182,9 @@ fn connection_own(o: &mut Object<'_>, counts: Counts, record: &ConnectionRecord)
         o.text("manner", record.manner.as_str());
         o.text("phase", record.phase.as_str());
         o.number("idle_at_close_ns", record.idle_at_close_ns);
+        if record.late_bytes > 0 {
+            o.number("late_bytes", record.late_bytes);
+        }
         if let Some(code) = record.end_code {
             o.text("end_code", code.letters());
         }

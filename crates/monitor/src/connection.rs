@@ -33,7 +33,10 @@ pub(crate) async fn serve(house: Arc<House>, accepted: Accepted, signal: DrainSi
             let stream = converse(stream, house.routes.clone(), signal).await;
             close::staged(stream, close::Limits::DEFAULT).await;
         }
-        Err(error) => tracing::debug!(%source, %error, "a connection ended in its handshake"),
+        Err(unfinished) => {
+            tracing::debug!(%source, error = %unfinished.error, "a connection ended in its handshake");
+            unfinished.close().await;
+        }
     }
     drop(guard);
 }

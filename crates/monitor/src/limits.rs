@@ -32,6 +32,8 @@ pub(crate) const CONNECTIONS_MAX: usize = 256;
 /// Time that connections are given after SIGTERM: handshake aside, each ends within
 /// [`LAST_REPLY_MAX`] and the 2 s of its staged close.
 pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(5);
+/// And then for a staged close, so that a service ends within 35 s.
+pub(crate) const CLOSING_MAX: Duration = Duration::from_secs(3);
 
 /// How long a key for TLS session tickets is used: a TLS 1.2 ticket holds its
 /// session's secret, so its key must die.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rand::Rng;
-use repono_net::drain::{Drain, Until};
+use repono_net::drain::{Allowance, Drain, Until};
 use repono_net::listen::{self, Acceptor, accept_loop};
 use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKey, TicketKeyError, TicketKeys, TlsError};
 use tokio::sync::watch;
@@ -17,7 +17,10 @@ use crate::ask;
 use crate::config::Config;
 use crate::connection::{self, House};
 use crate::door::{self, Door};
-use crate::limits::{CONNECTIONS_MAX, DRAIN_MAX, TLS_TICKET_KEY_AGE_MAX};
+use crate::limits::{CLOSING_MAX, CONNECTIONS_MAX, DRAIN_MAX, TLS_TICKET_KEY_AGE_MAX};
+
+/// What connections are given at the end.
+const ALLOWANCE: Allowance = Allowance { replies: DRAIN_MAX, closes: CLOSING_MAX };
 
 /// Why the monitor cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +73,7 @@ pub async fn run(
     let drain = Drain::new();
     ready(bound);
     let received = receive(acceptor, Arc::new(House { tls, routes }), &drain);
-    let (broken, ()) = tokio::join!(received, end_in_order(&drain, shutdown));
+    let (broken, _) = tokio::join!(received, drain.end_in_order(shutdown, ALLOWANCE));
     background.shutdown().await;
     broken.map_err(|source| MonitorError::Listen { address: config.listen, source })
 }
@@ -91,23 +94,10 @@ async fn receive(acceptor: Acceptor, house: Arc<House>, drain: &Drain) -> io::Re
     let broken = broken.await;
     drain.begin(Instant::now());
     drain.signal().reached(Until::Closing).await;
+    // Those that are left close in stages now, and are dropped if they do not.
+    let _ = drain.wait_idle(Instant::now() + ALLOWANCE.closes).await;
     connections.shutdown().await;
     broken
-}
-
-/// Drains when told to, or when the listener broke, for as long as is allowed.
-async fn end_in_order(drain: &Drain, shutdown: impl Future<Output = ()>) {
-    let mut signal = drain.signal();
-    tokio::select! {
-        () = shutdown => {}
-        () = signal.reached(Until::Draining) => {}
-    }
-    let begun = Instant::now();
-    drain.begin(begun);
-    if let Err(open) = drain.wait_idle(begun + DRAIN_MAX).await {
-        tracing::warn!(%open, "connections are closed before they were quiet");
-    }
-    drain.close();
 }
 
 fn listener(address: SocketAddr) -> Result<Acceptor, MonitorError> {

@@ -5,31 +5,37 @@
 //! 9.6). So this side says that it is done, reads on until the peer says the same,
 //! and only then lets go.
 
+mod late;
+
 use std::time::Duration;
 
+use late::Late;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Bytes read in one step; the buffer lives only as long as the close.
-const STEP_BYTES: usize = 4096;
+const STEP_BYTES: usize = 16 * 1024;
 
 /// How much is read on, and how long, for the peer's FIN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes on the wire that are read and thrown away.
     pub bytes: u64,
+    /// How long the peer may send nothing, its FIN included.
+    pub quiet: Duration,
     /// Time from the begin of the close to the end of the socket.
     pub time: Duration,
 }
 
 impl Limits {
-    /// What a well-behaved peer needs: the request that was under way, and two
-    /// seconds of network. A body that is refused while it comes fills the buffers
-    /// of two TCP connections in a row, 4 MiB to send and 6 MiB to receive each by
-    /// Linux's defaults, and most clients read the reply only once all of that is
-    /// taken; the RST of a close before would be all that they see.
-    pub const DEFAULT: Self = Self { bytes: 32 * 1024 * 1024, time: Duration::from_secs(2) };
+    /// What a well-behaved peer needs. Two seconds of network for its FIN; and as
+    /// long as it sends on, time for a body that was refused while it came: many
+    /// clients read the reply only once they have sent everything, and an RST before
+    /// would be all that they see. 30 s bound what a place costs, 256 MiB what the
+    /// processor does (a tenth of a second).
+    pub const DEFAULT: Self =
+        Self { bytes: 256 * 1024 * 1024, quiet: Duration::from_secs(2), time: Duration::from_secs(30) };
 }
 
 /// How a staged close ended.
@@ -52,6 +58,18 @@ pub struct StagedClose {
     pub ended: Ended,
     /// Bytes on the wire that the peer sent in the meantime, thrown away.
     pub discarded: u64,
+    /// Of these, what was no farewell of TLS: the peer asked for something, and
+    /// after the close of a quiet connection that is a request which raced it.
+    pub late: u64,
+}
+
+/// What is read on below an announced stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Bytes as they are.
+    Plain,
+    /// Records of TLS, farewells among them.
+    Records,
 }
 
 /// A stream whose shutdown says that this side is done, and which can then be read
@@ -64,12 +82,17 @@ pub trait Announce: AsyncRead + AsyncWrite + Unpin {
     /// What is below.
     type Below: AsyncRead + Unpin;
 
+    /// How its bytes look.
+    const FORM: Form;
+
     /// Gives up the encryption, if there is any.
     fn into_below(self) -> Self::Below;
 }
 
 impl Announce for TcpStream {
     type Below = Self;
+
+    const FORM: Form = Form::Plain;
 
     fn into_below(self) -> Self {
         self
@@ -79,6 +102,8 @@ impl Announce for TcpStream {
 impl<S: AsyncRead + AsyncWrite + Unpin> Announce for tokio_rustls::server::TlsStream<S> {
     type Below = S;
 
+    const FORM: Form = Form::Records;
+
     fn into_below(self) -> S {
         self.into_inner().0
     }
@@ -86,6 +111,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Announce for tokio_rustls::server::TlsSt
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Announce for tokio_rustls::client::TlsStream<S> {
     type Below = S;
+
+    const FORM: Form = Form::Records;
 
     fn into_below(self) -> S {
         self.into_inner().0
@@ -98,23 +125,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Announce for tokio_rustls::client::TlsSt
 /// The caller has flushed its reply.
 ///
 /// *Cancel safety*: dropping the future closes at once, perhaps with RST.
-pub async fn staged(stream: impl Announce, limits: Limits) -> StagedClose {
-    let mut discarded = 0;
-    let stages = announce_and_discard(stream, limits.bytes, &mut discarded);
+pub async fn staged<S: Announce>(stream: S, limits: Limits) -> StagedClose {
+    let (mut discarded, mut late) = (0, Late::new(S::FORM));
+    let stages = announce_and_discard(stream, limits, &mut discarded, &mut late);
     let ended = timeout(limits.time, stages).await.unwrap_or(Ended::Deadline);
-    StagedClose { ended, discarded }
+    StagedClose { ended, discarded, late: late.bytes() }
 }
 
-async fn announce_and_discard(mut stream: impl Announce, limit: u64, discarded: &mut u64) -> Ended {
-    if stream.shutdown().await.is_err() {
-        return Ended::PeerReset;
+async fn announce_and_discard(
+    mut stream: impl Announce,
+    limits: Limits,
+    discarded: &mut u64,
+    late: &mut Late,
+) -> Ended {
+    match timeout(limits.quiet, stream.shutdown()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return Ended::PeerReset,
+        Err(_) => return Ended::Deadline,
     }
     let mut below = stream.into_below();
     let mut buffer = vec![0; STEP_BYTES];
-    while *discarded < limit {
-        match below.read(&mut buffer).await {
+    while *discarded < limits.bytes {
+        let Ok(read) = timeout(limits.quiet, below.read(&mut buffer)).await else { return Ended::Deadline };
+        match read {
             Ok(0) => return Ended::PeerFin,
-            Ok(read) => *discarded = discarded.saturating_add(u64::try_from(read).unwrap_or(u64::MAX)),
+            Ok(read) => {
+                *discarded = discarded.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+                late.note(buffer.get(..read).unwrap_or_default());
+            }
             Err(_) => return Ended::PeerReset,
         }
     }

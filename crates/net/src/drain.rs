@@ -8,11 +8,15 @@
 //! One [`Drain`] belongs to whoever decides; every connection holds a
 //! [`DrainSignal`] to read and a [`Guard`] to be counted by.
 
+mod order;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
+
+pub use order::Allowance;
 
 /// Where a service stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What is set on a socket, how one is opened, and how one is reset.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::os::fd::AsFd;
@@ -106,6 +107,16 @@ pub async fn connect(address: SocketAddr, options: &SocketOptions, limit: Durati
     }?;
     options.apply(&socket)?;
     timeout(limit, socket.connect(address)).await?
+}
+
+/// Whether bytes of the peer, or its FIN, are here and not read, whatever the runtime
+/// has heard of it. For the last look before a close that would race them.
+///
+/// *Cost*: one system call.
+#[must_use]
+pub fn has_input(stream: &TcpStream) -> bool {
+    // An error is for whoever reads next.
+    SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]).is_ok()
 }
 
 /// Ends a connection with RST, discarding what was not yet sent: for a peer whose

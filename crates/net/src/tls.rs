@@ -19,6 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
+use crate::close::{self, Announce};
+
 mod identity;
 mod renewal;
 mod tickets;
@@ -160,6 +162,32 @@ pub enum HandshakeError {
     Failed(#[source] io::Error),
 }
 
+/// A handshake that came to nothing, and the connection under it.
+#[derive(Debug)]
+pub struct Unfinished<S> {
+    /// What went wrong.
+    pub error: HandshakeError,
+    /// Where the peer was told so by an alert.
+    stream: Option<S>,
+}
+
+impl<S> From<Unfinished<S>> for HandshakeError {
+    fn from(unfinished: Unfinished<S>) -> Self {
+        unfinished.error
+    }
+}
+
+impl<S: Announce> Unfinished<S> {
+    /// Closes the connection in stages, so that the alert is not lost to an RST.
+    ///
+    /// *Cancel safety*: dropping the future closes at once.
+    pub async fn close(self) {
+        if let Some(stream) = self.stream {
+            close::staged(stream, close::Limits::DEFAULT).await;
+        }
+    }
+}
+
 /// A version of TLS that Repono speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsVersion {
@@ -218,20 +246,29 @@ fn registered_name(suite: CipherSuite) -> Option<&'static str> {
 
 /// Answers a client's handshake.
 ///
-/// *Errors*: [`HandshakeError`]; the peer has been sent the alert where there is one.
+/// *Errors*: [`Unfinished`]; the peer has been sent the alert where there is one, and
+/// what is left is [`Unfinished::close`].
 /// *Cancel safety*: none; the connection is of no use afterwards.
 pub async fn accept<S>(
     config: &Arc<ServerConfig>,
     stream: S,
     limit: Duration,
-) -> Result<(tokio_rustls::server::TlsStream<S>, TlsFacts), HandshakeError>
+) -> Result<(tokio_rustls::server::TlsStream<S>, TlsFacts), Unfinished<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let handshake = TlsAcceptor::from(Arc::clone(config)).accept(stream);
-    let stream = timed(limit, handshake).await?;
-    let facts = finished(stream.get_ref().1)?;
-    Ok((stream, facts))
+    let handshake = TlsAcceptor::from(Arc::clone(config)).accept(stream).into_fallible();
+    let stream = match timeout(limit, handshake).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err((error, stream))) => {
+            return Err(Unfinished { error: HandshakeError::Failed(error), stream: Some(stream) });
+        }
+        Err(_) => return Err(Unfinished { error: HandshakeError::Timeout, stream: None }),
+    };
+    match finished(stream.get_ref().1) {
+        Ok(facts) => Ok((stream, facts)),
+        Err(error) => Err(Unfinished { error, stream: Some(stream.into_inner().0) }),
+    }
 }
 
 /// Opens TLS to a server that must show a certificate for `name`.

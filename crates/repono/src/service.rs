@@ -33,6 +33,9 @@ pub(crate) struct Options {
 /// Runs a head.
 pub(crate) fn head(options: &Options, form: Form) -> Result<()> {
     let config: repono_head::Config = configuration(&options.config)?;
+    config
+        .validate()
+        .map_err(|error| crate::output::usage(format!("{}: {error}", options.config.display())))?;
     if options.check {
         return print_effective(&config, form);
     }

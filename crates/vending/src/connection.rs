@@ -73,9 +73,10 @@ pub(crate) async fn serve(house: Arc<House>, accepted: Accepted, signal: DrainSi
     let id = ConnectionId::from_bytes(rand::rng().random());
     let mut record = ConnectionRecord::new(Side::Vending, id, opened, source, destination);
     match tls::accept(&house.tls, stream, HANDSHAKE_MAX).await {
-        Err(error) => {
+        Err(unfinished) => {
             record.phase = Phase::Handshake;
-            finish(&house, record, failed_handshake(&error));
+            finish(&house, record, failed_handshake(&unfinished.error));
+            unfinished.close().await;
         }
         Ok((stream, facts)) => {
             let tls = tls_record(facts);
@@ -126,14 +127,17 @@ where
                 (Ok(()), Draining::Begun) => Ending::Drained,
                 (Ok(()), Draining::NotYet) => Ending::Orderly,
             },
-            () = signal.reached(Until::Draining), if draining == Draining::NotYet => {
-                draining = Draining::Begun;
-                std::pin::Pin::new(&mut connection).graceful_shutdown();
-                // Hyper waits for the first request of a new connection.
-                if clock.is_unused() {
-                    break Ending::Drained;
+            () = signal.reached(draining.next()) => match draining {
+                Draining::NotYet => {
+                    draining = Draining::Begun;
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
+                    // Hyper waits for the first request of a new connection.
+                    if clock.is_unused() {
+                        break Ending::Drained;
+                    }
                 }
-            }
+                Draining::Begun => break Ending::Drained,
+            },
             () = clock.stage_changed() => {}
             () = sleep_until(clock.deadline()) => {
                 if let Some(expired) = clock.expired(Instant::now()) {
@@ -150,6 +154,16 @@ where
 enum Draining {
     NotYet,
     Begun,
+}
+
+impl Draining {
+    /// How far the drain must have gone for the connection to do something about it.
+    const fn next(self) -> Until {
+        match self {
+            Self::NotYet => Until::Draining,
+            Self::Begun => Until::Closing,
+        }
+    }
 }
 
 fn finish(house: &House, mut record: ConnectionRecord, ending: Ending) {

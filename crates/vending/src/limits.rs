@@ -28,6 +28,8 @@ pub(crate) const CONNECTIONS_PER_SOURCE_MAX: usize = 1024;
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// Time that connections are given after SIGTERM.
 pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(30);
+/// And then for a staged close, so that a service ends within 35 s.
+pub(crate) const CLOSING_MAX: Duration = Duration::from_secs(3);
 
 /// How often the directory asks whether something changed: well within the
 /// promised 2 s.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rand::{SeedableRng, rngs::StdRng};
 use repono_core::time::Timestamp;
 use repono_journal::{Journal, JournalConfig, JournalError, SharedRecorder};
-use repono_net::drain::{Drain, Until};
+use repono_net::drain::{Allowance, Drain, Until};
 use repono_net::listen::{self, Acceptor, accept_loop};
 use repono_net::tls::{self, PairFiles, ServerIdentity, TlsError};
 use repono_store::error::StoreError;
@@ -34,12 +34,15 @@ use crate::desk::Desk;
 use crate::directory::{Feed, RefreshError};
 use crate::door::{self, Door};
 use crate::key_ring::{self, Masters, RingError};
-use crate::limits::{CONNECTIONS_MAX, DRAIN_MAX};
+use crate::limits::{CLOSING_MAX, CONNECTIONS_MAX, DRAIN_MAX};
 use crate::office::Office;
 use crate::secret::Verifier;
 
 use session_tickets::SessionTickets;
 use sources::Sources;
+
+/// What connections are given at the end.
+const ALLOWANCE: Allowance = Allowance { replies: DRAIN_MAX, closes: CLOSING_MAX };
 
 /// Why the service cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +161,7 @@ pub async fn run(
     let administrators = socket.serve(admin::routes(Arc::clone(&opened.office)), drain.signal());
     ready(bound);
     let received = receive(acceptor, house, &drain);
-    let ((), broken, ()) = tokio::join!(administrators, received, end_in_order(&drain, shutdown));
+    let ((), broken, _) = tokio::join!(administrators, received, drain.end_in_order(shutdown, ALLOWANCE));
     background.shutdown().await;
     opened.journal.close();
     broken.map_err(|source| VendingError::Listen { address: config.listen, source })
@@ -186,23 +189,10 @@ async fn receive(acceptor: Acceptor, house: Arc<House>, drain: &Drain) -> io::Re
     let broken = broken.await;
     drain.begin(Instant::now());
     drain.signal().reached(Until::Closing).await;
+    // Those that are left close in stages now, and are dropped if they do not.
+    let _ = drain.wait_idle(Instant::now() + ALLOWANCE.closes).await;
     connections.shutdown().await;
     broken
-}
-
-/// Drains when told to, or when the listener broke, for as long as is allowed.
-async fn end_in_order(drain: &Drain, shutdown: impl Future<Output = ()>) {
-    let mut signal = drain.signal();
-    tokio::select! {
-        () = shutdown => {}
-        () = signal.reached(Until::Draining) => {}
-    }
-    let begun = Instant::now();
-    drain.begin(begun);
-    if let Err(open) = drain.wait_idle(begun + DRAIN_MAX).await {
-        tracing::warn!(%open, "connections are closed before they were quiet");
-    }
-    drain.close();
 }
 
 fn listener(address: SocketAddr) -> Result<Acceptor, VendingError> {

@@ -299,6 +299,7 @@ fn config(dir: &Path, heads: &[FakeHead]) -> Config {
         threads: 2,
         connections_max: 1_000,
         idle_ms: 900_000,
+        keepalive_s: repono_net::socket::KEEPALIVE_S,
     }
 }
 

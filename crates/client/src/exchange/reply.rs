@@ -155,6 +155,9 @@ impl Reply {
             | Manner::Rst
             | Manner::IdleExpiry
             | Manner::Drain
+            | Manner::Age
+            | Manner::RequestLimit
+            | Manner::Overload
             | Manner::Error => "ConnectionBroken",
         };
         self.write_record(Outcome::Failed(code));

@@ -41,6 +41,8 @@ pub(crate) struct Counts {
     aged: AtomicU64,
     displaced: AtomicU64,
     connection: AtomicU64,
+    /// Requests that came after the FIN of a quiet connection.
+    raced: AtomicU64,
 }
 
 impl Counts {
@@ -57,10 +59,17 @@ impl Counts {
         self.of(cause).fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One line for each cause, `name count`.
+    /// A request came after the FIN of a quiet connection: its client must send it
+    /// again, and not every client does.
+    pub(crate) fn note_race(&self) {
+        self.raced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One line for each cause and one for the races, `name count`.
     pub(crate) fn lines(&self) -> String {
         let line = |cause: Cause| format!("{} {}\n", cause.as_str(), self.of(cause).load(Ordering::Relaxed));
-        Cause::ALL.into_iter().map(line).collect()
+        let raced = format!("requests-after-close {}\n", self.raced.load(Ordering::Relaxed));
+        Cause::ALL.into_iter().map(line).chain([raced]).collect()
     }
 }
 
@@ -93,9 +102,10 @@ mod tests {
                 counts.note(cause);
             }
         }
+        counts.note_race();
         assert_eq!(
             counts.lines(),
-            "requests-beyond-rate 0\nrequests-shed-by-age 1\nrequests-displaced 2\nconnections-refused 3\n"
+            "requests-beyond-rate 0\nrequests-shed-by-age 1\nrequests-displaced 2\nconnections-refused 3\nrequests-after-close 1\n"
         );
     }
 }

@@ -28,6 +28,11 @@ impl<K: Copy + Eq + Hash> Shares<K> {
         Self { max, taken: RefCell::new(Taken { all: 0, by: HashMap::new() }) }
     }
 
+    /// How many places are taken beyond so many percent of all.
+    pub(crate) fn beyond(&self, percent: usize) -> usize {
+        self.taken.borrow().all.saturating_sub(self.max.saturating_mul(percent) / 100)
+    }
+
     /// A place for `holder`; `None` when it holds as many as are free.
     pub(crate) fn take(self: &Rc<Self>, holder: K) -> Option<Share<K>> {
         let mut taken = self.taken.borrow_mut();
@@ -70,6 +75,7 @@ mod tests {
         let shares = Rc::new(Shares::new(100));
         let first = all(&shares, 1);
         assert_eq!(first.len(), 50);
+        assert_eq!((shares.beyond(50), shares.beyond(30)), (0, 20));
         let second = all(&shares, 2);
         assert_eq!(second.len(), 25);
         assert!(shares.take(3).is_some());

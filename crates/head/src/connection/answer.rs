@@ -9,10 +9,14 @@ use repono_core::time::Timestamp;
 use repono_journal::{ConnectionRecord, Outcome, RequestRecord, Reuse, Side, Stamp, Text, Tls, UrlPath};
 
 use super::Identity;
+use super::ending::Ending;
+use repono_wire::refusals::SERVICE_UNAVAILABLE;
+use tokio::time::Instant;
+
 use crate::admission::{COST_REQUEST, Source};
 use crate::carrier::Carrier;
 use crate::exchange::{Asker, Detail, Exchange, Stop, handle};
-use crate::shard::Shard;
+use crate::shard::{Role, Shard};
 
 /// What every request of a connection shares.
 pub(super) struct Context {
@@ -25,6 +29,15 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(shard: Rc<Shard>, identity: Identity, record: &ConnectionRecord) -> Self {
         Self { shard, identity, balancer_id: record.balancer_id, tls: record.tls }
+    }
+
+    /// Why the connection ends with the request of this number, if it does.
+    pub(super) fn over(&self, number: u64) -> Option<Ending> {
+        let Shard { common, admission, role, .. } = &*self.shard;
+        if *role == Role::Standby {
+            return Some(Ending::Announced);
+        }
+        common.rules.over(&self.identity, Instant::now(), number, admission)
     }
 }
 
@@ -109,6 +122,9 @@ pub(super) async fn answer(context: &Context, asked: Asked<'_>, carrier: Carrier
 async fn enter(context: &Context, asked: &Asked<'_>) -> Result<(), Refusal> {
     if let Some(refusal) = asked.refusal {
         return Err(refusal);
+    }
+    if context.shard.role == Role::Standby {
+        return Err(SERVICE_UNAVAILABLE.closing());
     }
     if !context.identity.recorded {
         // The balancer asks how this head is, above all when it is busy.

@@ -89,7 +89,7 @@ impl BodyIn {
             if consumed == 0 && !self.decoder.is_done() {
                 io.fill(BODY_READ_BYTES, self.pace.deadline()).await.map_err(|end| match end {
                     IoEnd::Deadline => BodyEnd::Slow,
-                    IoEnd::Eof | IoEnd::Failed(_) => BodyEnd::Gone(end),
+                    IoEnd::Eof | IoEnd::Gone | IoEnd::Failed(_) => BodyEnd::Gone(end),
                 })?;
             }
         }

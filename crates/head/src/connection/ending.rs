@@ -1,7 +1,7 @@
 //! How a connection ends: one value decides what is recorded and what is done.
 
 use repono_journal::{ClosedBy, Manner, TcpSummary};
-use repono_net::close;
+use repono_net::close::{self, StagedClose};
 use repono_net::socket::{reset, tcp_info};
 use repono_net::tls::HandshakeError;
 use tokio::net::TcpStream;
@@ -21,6 +21,17 @@ pub(crate) enum Ending {
     Announced,
     /// The last reply said so because this head drains, or it was quiet while it did.
     Drained,
+    /// It had reached its age, and the last reply said so.
+    Aged,
+    /// It had served its number of requests, and the last reply said so.
+    RequestLimit,
+    /// Too many connections are open: the last reply said so, or it was quiet for
+    /// longer than all others.
+    Crowded,
+    /// The peer acknowledges nothing any more.
+    Gone,
+    /// The end of this head cut its last request short.
+    Killed,
     /// A clock within a request ran out and was answered.
     TooSlow,
     /// A reply could not be completed: only RST says so.
@@ -39,6 +50,11 @@ impl Ending {
             Self::Idle
             | Self::Announced
             | Self::Drained
+            | Self::Aged
+            | Self::RequestLimit
+            | Self::Crowded
+            | Self::Gone
+            | Self::Killed
             | Self::TooSlow
             | Self::Torn
             | Self::Refused
@@ -52,7 +68,11 @@ impl Ending {
             Self::Failed => Manner::Error,
             Self::Idle => Manner::IdleExpiry,
             Self::Drained => Manner::Drain,
-            Self::TooSlow => Manner::Timeout,
+            Self::Aged => Manner::Age,
+            Self::RequestLimit => Manner::RequestLimit,
+            Self::Crowded => Manner::Overload,
+            Self::Killed => Manner::Kill,
+            Self::TooSlow | Self::Gone => Manner::Timeout,
             Self::Torn | Self::Refused => Manner::Rst,
         }
     }
@@ -67,20 +87,25 @@ pub(super) fn failed_handshake(error: &HandshakeError) -> Ending {
 }
 
 /// Does to the socket what the ending says: close_notify and FIN, then the wait
-/// for the peer's FIN, so that no RST can erase the last reply; or RST.
-pub(super) async fn carry_out(ending: Ending, stream: Transport) {
+/// for the peer's FIN, so that no RST can erase the last reply; or RST. Gives what
+/// came of the wait.
+pub(super) async fn carry_out(ending: Ending, stream: Transport) -> Option<StagedClose> {
     match ending {
-        Ending::Torn | Ending::Refused => reset(stream.get_ref().0),
+        Ending::Torn | Ending::Refused | Ending::Gone => {
+            reset(stream.get_ref().0);
+            None
+        }
         Ending::ClientClosed
         | Ending::Failed
         | Ending::Idle
         | Ending::Announced
         | Ending::Drained
+        | Ending::Aged
+        | Ending::RequestLimit
+        | Ending::Crowded
+        | Ending::Killed
         | Ending::TooSlow
-        | Ending::Violation => {
-            // The peer may be gone already; then there is nobody to tell.
-            let _ = close::staged(*stream, close::Limits::DEFAULT).await;
-        }
+        | Ending::Violation => Some(close::staged(*stream, close::Limits::DEFAULT).await),
     }
 }
 

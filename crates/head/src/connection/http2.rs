@@ -4,6 +4,7 @@
 //! The frames are h2's, the engine under hyper; one exchange is one stream, so
 //! nothing stands between them.
 
+mod leaving;
 mod lent;
 mod meter;
 mod request;
@@ -20,16 +21,19 @@ use repono_net::drain;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use self::lent::Lent;
+use self::leaving::{Due, Leaving};
+use self::lent::{Lent, Line};
 use self::meter::Meter;
 pub(crate) use self::stream::Stream;
-use super::Transport;
 use super::answer::{Asked, Context, Sent, answer};
 use super::ending::Ending;
+use super::vigil::{Found, Vigil};
+use super::{Identity, Transport};
+use crate::admission::crowd::{Leaver, Summons, told};
 use crate::carrier::Carrier;
 use crate::limits::{
-    DRAIN_MAX, HEAD_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_HEAD_BYTES_MAX, HTTP2_SEND_BUFFER_BYTES,
-    HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX, IDLE_MAX, STRANGER_IDLE_MAX,
+    HEAD_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_HEAD_BYTES_MAX, HTTP2_SEND_BUFFER_BYTES,
+    HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX, STRANGER_IDLE_MAX,
 };
 use crate::shard::Shard;
 
@@ -44,15 +48,14 @@ struct Conversation<'c> {
     known: bool,
     quiet_since: Instant,
     quiet_since_ns: u64,
+    vigil: Vigil,
+    summons: Option<Summons>,
+    /// Held from the moment that it is told to leave to the end of its place.
+    leaver: &'c mut Option<Leaver>,
+    line: Line,
+    /// Set when its end was announced: it ends when the streams that are open have,
+    /// or when the peer does nothing about it.
     leaving: Option<Leaving>,
-}
-
-/// A connection whose end was announced: it takes no new streams, and ends when
-/// those that are open have, or when the peer does nothing about it.
-#[derive(Clone, Copy)]
-struct Leaving {
-    ending: Ending,
-    since: Instant,
 }
 
 /// What a stream leaves behind.
@@ -66,8 +69,9 @@ struct Served {
 pub(super) async fn run(
     shard: Rc<Shard>,
     stream: Transport,
-    identity: super::Identity,
+    identity: Identity,
     record: &mut ConnectionRecord,
+    leaver: &mut Option<Leaver>,
 ) -> (Ending, Option<Transport>) {
     let meter = Rc::new(Meter::new());
     let (lent, owner) = Lent::new(stream, Rc::clone(&meter));
@@ -76,7 +80,10 @@ pub(super) async fn run(
     let ending = match timeout(HEAD_MAX, settings().handshake(lent)).await {
         Err(_) => Ending::TooSlow,
         Ok(Err(error)) => ending_of(&error),
-        Ok(Ok(connection)) => Conversation::new(context, connection, Rc::clone(&meter), record).run().await,
+        Ok(Ok(connection)) => {
+            let (meter, line) = (Rc::clone(&meter), owner.line());
+            Conversation::new(context, connection, meter, line, record, leaver).run().await
+        }
     };
     record.bytes_in = meter.received();
     record.bytes_out = meter.sent();
@@ -103,7 +110,9 @@ impl<'c> Conversation<'c> {
         context: Rc<Context>,
         connection: Connection<Lent, Bytes>,
         meter: Rc<Meter>,
+        line: Line,
         record: &'c mut ConnectionRecord,
+        leaver: &'c mut Option<Leaver>,
     ) -> Self {
         let (quiet_since, quiet_since_ns) = (Instant::now(), record.opened.mono_ns);
         let streams = JoinSet::new();
@@ -116,6 +125,10 @@ impl<'c> Conversation<'c> {
             known: false,
             quiet_since,
             quiet_since_ns,
+            vigil: Vigil::new(quiet_since),
+            summons: None,
+            leaver,
+            line,
             leaving: None,
         }
     }
@@ -140,6 +153,15 @@ impl<'c> Conversation<'c> {
                     Some(Err(error)) => return self.ended(ending_of(&error)),
                     None => return self.ended(Ending::ClientClosed),
                 },
+                leaver = told(&mut self.summons) => {
+                    *self.leaver = Some(leaver);
+                    self.summons = None;
+                    self.leave(Ending::Crowded);
+                }
+                () = self.context.shard.cut_short() => {
+                    self.streams.abort_all();
+                    return Ending::Killed;
+                }
                 () = tokio::time::sleep_until(deadline) => {
                     if let Some(ending) = self.overdue() {
                         return ending;
@@ -157,27 +179,44 @@ impl<'c> Conversation<'c> {
     /// where there is none, the peer's close after ours was announced.
     fn deadline(&self) -> Instant {
         let head = self.meter.head_begun().map(|begun| begun + HEAD_MAX);
-        let quiet = self.streams.is_empty().then(|| self.quiet_limit());
-        // Looked at again at the latest then; the streams have clocks of their own.
-        let far = Instant::now() + IDLE_MAX;
+        // The streams have clocks of their own.
+        let quiet = self.streams.is_empty().then(|| {
+            let limit = self.quiet_limit();
+            self.vigil.next().map_or(limit, |look| look.min(limit))
+        });
+        // Looked at again at the latest then.
+        let far = Instant::now() + self.context.shard.common.rules.idle;
         head.unwrap_or(far).min(quiet.unwrap_or(far))
     }
 
     /// Until when a connection without a stream may stay.
     fn quiet_limit(&self) -> Instant {
         if let Some(leaving) = self.leaving {
-            return self.quiet_since.max(leaving.since) + DRAIN_MAX;
+            return leaving.limit(self.quiet_since);
         }
-        self.quiet_since + if self.known { IDLE_MAX } else { STRANGER_IDLE_MAX }
+        let idle = self.context.shard.common.rules.idle;
+        self.quiet_since + if self.known { idle } else { STRANGER_IDLE_MAX }
     }
 
     /// A deadline has passed; gives the ending when nothing more is waited for.
     fn overdue(&mut self) -> Option<Ending> {
         let now = Instant::now();
         if self.streams.is_empty() && now >= self.quiet_limit() {
-            match self.leaving {
-                Some(leaving) => return Some(leaving.ending),
-                None => self.leave(Ending::Idle),
+            let Some(Leaving { ending, .. }) = self.leaving else {
+                self.leave(Ending::Idle);
+                return None;
+            };
+            match self.leaving.map(|leaving| leaving.due()) {
+                Some(Due::LastWord) => self.last_word(ending, Reason::NO_ERROR),
+                Some(Due::Close) | None => return Some(ending),
+            }
+        } else if self.streams.is_empty() && self.vigil.next().is_some_and(|look| now >= look) {
+            match self.line.info().map_or(Found::Gone, |info| self.vigil.found(Some(&info), now)) {
+                Found::Nothing => {}
+                Found::Gone => return Some(Ending::Gone),
+                Found::Long => {
+                    self.summons = Some(self.context.shard.admission.crowd.enter(self.quiet_since))
+                }
             }
         } else if self.meter.head_begun().is_some_and(|begun| now >= begun + HEAD_MAX) {
             self.break_off(Ending::TooSlow);
@@ -191,15 +230,20 @@ impl<'c> Conversation<'c> {
         if self.leaving.is_none() {
             self.note_idle();
             self.connection.graceful_shutdown();
-            self.leaving = Some(Leaving { ending, since: Instant::now() });
+            self.leaving = Some(Leaving::asked(ending, Instant::now()));
         }
     }
 
     /// Ends it at once, for a peer that does not keep the rules.
     fn break_off(&mut self, ending: Ending) {
-        self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        self.last_word(ending, Reason::ENHANCE_YOUR_CALM);
         self.streams.abort_all();
-        self.leaving = Some(Leaving { ending, since: Instant::now() });
+    }
+
+    /// Tells the peer which stream was the last.
+    fn last_word(&mut self, ending: Ending, reason: Reason) {
+        self.connection.abrupt_shutdown(reason);
+        self.leaving = Some(Leaving::final_word(ending, Instant::now()));
     }
 
     /// How long it had been idle when its end began.
@@ -221,8 +265,13 @@ impl<'c> Conversation<'c> {
         }
     }
 
-    fn serve(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    fn serve(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
         let started = Stamp::now();
+        if self.leaving.is_some_and(|leaving| leaving.refuses(Instant::now())) {
+            // Safe to send again elsewhere, whatever it is (RFC 9113 section 8.7).
+            respond.send_reset(Reason::REFUSED_STREAM);
+            return;
+        }
         self.meter.note_request();
         let reuse = match self.record.requests {
             0 => Reuse::New,
@@ -236,11 +285,15 @@ impl<'c> Conversation<'c> {
             },
         };
         self.record.requests += 1;
-        let context = Rc::clone(&self.context);
+        self.summons = None;
+        if let Some(ending) = self.context.over(self.record.requests) {
+            self.leave(ending);
+        }
+        let (context, line, meter) = (Rc::clone(&self.context), self.line.clone(), Rc::clone(&self.meter));
         let (known, draining) = (self.known, self.leaving.is_some());
         self.streams.spawn_local(async move {
             let request::Read { head, body, expect, refusal } = request::read(&request);
-            let stream = Stream::new(request.into_body(), respond, body, expect);
+            let stream = Stream::new(request.into_body(), respond, body, expect, line, meter);
             let asked = Asked {
                 head: &head,
                 started,
@@ -269,6 +322,7 @@ impl<'c> Conversation<'c> {
         }
         self.quiet_since = Instant::now();
         self.quiet_since_ns = Stamp::mono_now();
+        self.vigil = Vigil::new(self.quiet_since);
     }
 }
 

@@ -6,9 +6,12 @@ use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
+use repono_net::socket::{has_input, tcp_info};
+use tokio::net::TcpStream;
+
 use super::Transport;
 use super::pace::Taken;
-use crate::limits::READ_BYTES;
+use crate::limits::{ACK_LOOK, READ_BYTES};
 
 /// One connection after its TLS handshake.
 pub(crate) struct Io {
@@ -28,6 +31,9 @@ pub(crate) enum IoEnd {
     /// The peer closed its direction.
     #[error("the peer closed the connection")]
     Eof,
+    /// The peer acknowledges nothing any more.
+    #[error("the peer has vanished")]
+    Gone,
     /// The clock that was set for this wait ran out.
     #[error("the time for this wait is over")]
     Deadline,
@@ -71,6 +77,15 @@ impl Io {
             self.input = input;
             self.start = 0;
         }
+    }
+
+    pub(super) fn tcp(&self) -> &TcpStream {
+        self.stream.get_ref().0
+    }
+
+    /// Whether something of the peer is here that was not read, as of now.
+    pub(super) fn has_input(&self) -> bool {
+        !self.buffered().is_empty() || has_input(self.tcp())
     }
 
     pub(crate) fn into_stream(self) -> Transport {
@@ -117,27 +132,54 @@ impl Io {
     ///
     /// *Errors*: [`IoEnd::Deadline`] when the peer takes nothing for
     /// [`SEND_STALL_MAX`], or less than [`BODY_BYTES_PER_S_MIN`] after that grace,
-    /// which counts for the whole reply and not for each piece.
+    /// which counts for the whole reply and not for each piece; what the peer has
+    /// acknowledged counts although the kernel has no room for more yet.
+    /// [`IoEnd::Gone`] when it acknowledges nothing of what is sent again and again.
     ///
     /// [`SEND_STALL_MAX`]: crate::limits::SEND_STALL_MAX
     /// [`BODY_BYTES_PER_S_MIN`]: crate::limits::BODY_BYTES_PER_S_MIN
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), IoEnd> {
         let mut rest = bytes;
+        let mut begun = Instant::now();
         while !rest.is_empty() {
-            let begun = Instant::now();
-            let write = timeout_at(self.taken.deadline(), self.stream.write(rest));
-            let n = write.await.map_err(|_| IoEnd::Deadline)??;
-            if n == 0 {
-                return Err(IoEnd::Failed(io::ErrorKind::WriteZero.into()));
+            let look = begun + ACK_LOOK;
+            match timeout_at(look.min(self.taken.deadline(begun)), self.stream.write(rest)).await {
+                Ok(written) => {
+                    let n = written?;
+                    if n == 0 {
+                        return Err(IoEnd::Failed(io::ErrorKind::WriteZero.into()));
+                    }
+                    self.taken.note(begun, n);
+                    rest = rest.get(n..).unwrap_or_default();
+                }
+                Err(_) => self.look(begun)?,
             }
-            self.taken.note(begun, n);
-            rest = rest.get(n..).unwrap_or_default();
+            begun = Instant::now();
         }
-        let begun = Instant::now();
-        timeout_at(self.taken.deadline(), self.stream.flush()).await.map_err(|_| IoEnd::Deadline)??;
-        self.taken.note(begun, 0);
+        loop {
+            let look = begun + ACK_LOOK;
+            match timeout_at(look.min(self.taken.deadline(begun)), self.stream.flush()).await {
+                Ok(flushed) => {
+                    flushed?;
+                    self.taken.note(begun, 0);
+                    break;
+                }
+                Err(_) => self.look(begun)?,
+            }
+            begun = Instant::now();
+        }
         self.sent += bytes.len() as u64;
         Ok(())
+    }
+
+    /// The kernel has taken nothing since `begun`: asks what the peer has.
+    fn look(&mut self, begun: Instant) -> Result<(), IoEnd> {
+        let info = tcp_info(self.stream.get_ref().0).map_err(IoEnd::Failed)?;
+        if info.peer_is_gone() {
+            return Err(IoEnd::Gone);
+        }
+        self.taken.note_acknowledged(begun, info.bytes_acked);
+        if self.taken.is_over() { Err(IoEnd::Deadline) } else { Ok(()) }
     }
 }
 

@@ -28,23 +28,54 @@ impl Pace {
 
 /// How fast a peer takes what is sent to it, over all pieces of a reply: a peer may
 /// be waited for as long as it has patience left, and earns some by what it takes.
+///
+/// What the kernel takes is the measure that costs nothing; but the kernel has room
+/// for megabytes, and makes room in large steps. So while it takes nothing, what the
+/// peer acknowledges counts, and is not counted again.
 pub(super) struct Taken {
     patience: Duration,
+    /// Bytes acknowledged, when it was last asked.
+    acknowledged: Option<u64>,
+    /// Bytes that have earned patience before the kernel took them.
+    ahead: u64,
 }
 
 impl Taken {
     pub(super) const fn new() -> Self {
-        Self { patience: SEND_STALL_MAX }
+        Self { patience: SEND_STALL_MAX, acknowledged: None, ahead: 0 }
     }
 
-    /// Until when it must take something.
-    pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.patience
+    /// Until when it must take something, of what it was offered at `begun`.
+    pub(super) fn deadline(&self, begun: Instant) -> Instant {
+        begun + self.patience
     }
 
-    /// Notes what it took since `begun`.
+    /// Whether no patience is left.
+    pub(super) const fn is_over(&self) -> bool {
+        self.patience.is_zero()
+    }
+
+    /// Notes what the kernel took since `begun`.
     pub(super) fn note(&mut self, begun: Instant, bytes: usize) {
-        let earned = Duration::from_micros(bytes as u64 * 1_000_000 / BODY_BYTES_PER_S_MIN);
+        let before = (bytes as u64).min(self.ahead);
+        self.ahead -= before;
+        self.earn(begun, bytes as u64 - before);
+    }
+
+    /// Notes what the peer has acknowledged by now, in all; the kernel took nothing
+    /// since `begun`.
+    pub(super) fn note_acknowledged(&mut self, begun: Instant, all: Option<u64>) {
+        let newly = match (self.acknowledged, all) {
+            (Some(before), Some(all)) => all.saturating_sub(before),
+            (None, _) | (_, None) => 0,
+        };
+        self.acknowledged = all;
+        self.ahead = self.ahead.saturating_add(newly);
+        self.earn(begun, newly);
+    }
+
+    fn earn(&mut self, begun: Instant, bytes: u64) {
+        let earned = Duration::from_micros(bytes.saturating_mul(1_000_000) / BODY_BYTES_PER_S_MIN);
         self.patience = (self.patience.saturating_sub(begun.elapsed()) + earned).min(SEND_STALL_MAX);
     }
 }
@@ -93,7 +124,7 @@ mod tests {
         let (mut taken, begun) = (Taken::new(), Instant::now());
         while begun.elapsed() < Duration::from_secs(24 * 3600) {
             let piece = Instant::now();
-            if taken.deadline() < piece + pause {
+            if taken.deadline(piece) < piece + pause {
                 return Some(begun.elapsed().as_secs());
             }
             advance(pause).await;
@@ -111,5 +142,39 @@ mod tests {
         assert_eq!(peer_given_up(SECOND, floor / 2).await, Some(119));
         // A little below the rate it takes longer, however small the pieces are.
         assert_eq!(peer_given_up(SECOND, floor * 9 / 10).await, Some(587));
+    }
+
+    /// Looks every 6 s at a peer that acknowledges so many bytes a second, while the
+    /// kernel takes nothing.
+    async fn acknowledging_peer_given_up(bytes_per_s: u64) -> Option<u64> {
+        let (mut taken, begun) = (Taken::new(), Instant::now());
+        while begun.elapsed() < Duration::from_secs(3600) {
+            let look = Instant::now();
+            advance((6 * SECOND).min(taken.deadline(look) - look)).await;
+            taken.note_acknowledged(look, Some(begun.elapsed().as_secs() * bytes_per_s));
+            if taken.is_over() {
+                return Some(begun.elapsed().as_secs());
+            }
+        }
+        None
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_small_window_that_moves_is_no_stall() {
+        assert_eq!(acknowledging_peer_given_up(BODY_BYTES_PER_S_MIN).await, None);
+        assert_eq!(acknowledging_peer_given_up(0).await, Some(SEND_STALL_MAX.as_secs()));
+        assert!(acknowledging_peer_given_up(BODY_BYTES_PER_S_MIN / 2).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_acknowledged_earns_once() {
+        let (mut taken, begun) = (Taken::new(), Instant::now());
+        taken.note_acknowledged(begun, Some(0));
+        advance(30 * SECOND).await;
+        taken.note_acknowledged(begun, Some(10 * BODY_BYTES_PER_S_MIN));
+        assert_eq!(taken.deadline(begun) - begun, 40 * SECOND);
+        let now = Instant::now();
+        taken.note(now, usize::try_from(15 * BODY_BYTES_PER_S_MIN).unwrap());
+        assert_eq!(taken.deadline(now) - now, 45 * SECOND);
     }
 }

@@ -1,7 +1,7 @@
 //! Writing a reply: the head and a small body in one piece.
 
 use bytes::BytesMut;
-use repono_core::refusal::Refusal;
+use repono_core::refusal::{After, Refusal};
 use repono_core::request::Method;
 use repono_journal::{RequestRecord, Reuse, Stamp};
 use repono_wire::error_body;
@@ -22,6 +22,10 @@ impl Exchange<'_> {
         fields: impl FnOnce(&mut Fields<'_>, &Common<'_>),
     ) {
         self.record.status = Some(status);
+        if self.shard.is_leaving() {
+            // Also where the drain began while the request was under way.
+            self.after = After::Close;
+        }
         let mut text = self.shard.take_text();
         let shard = self.shard;
         // A head that was refused is not read for more.

@@ -18,11 +18,13 @@ pub(super) async fn info(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
         .await
 }
 
-/// 200 while this head takes requests, 503 while it drains or cannot read its
-/// metadata. A store that is read-only still serves reads, and so is well. The
+/// 200 while this head takes requests, 503 while it drains, cannot read its metadata,
+/// or something of it stands still. A store that is read-only still serves reads, and so is well. The
 /// balancer is also told how often this head refused or shed something.
 pub(super) async fn healthcheck(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
-    if exchange.draining || exchange.shard.common.directory.freshness() == Freshness::Stale {
+    let common = &exchange.shard.common;
+    if exchange.draining || common.condition.is_stalled() || common.directory.freshness() == Freshness::Stale
+    {
         return Err(SERVICE_UNAVAILABLE.into());
     }
     let mut body = match exchange.shard.common.store.health() {

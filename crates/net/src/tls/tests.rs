@@ -269,7 +269,7 @@ async fn a_handshake_that_nobody_answers_ends_in_time() {
     let client = client_config(authority.ca_pem().as_bytes()).expect("configured");
     let (near, _far) = tokio::io::duplex(4096);
     let error = accept(&server, near, LIMIT).await.expect_err("no hello");
-    assert!(matches!(error, HandshakeError::Timeout));
+    assert!(matches!(error.error, HandshakeError::Timeout));
     let (near, _far) = tokio::io::duplex(4096);
     let error = connect(&client, name(), near, LIMIT).await.expect_err("no reply");
     assert!(matches!(error, HandshakeError::Timeout));
@@ -282,7 +282,24 @@ async fn what_is_not_tls_is_a_failure() {
     let (near, mut far) = tokio::io::duplex(4096);
     far.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
     let error = accept(&server, near, LIMIT).await.expect_err("plain HTTP");
-    assert!(matches!(error, HandshakeError::Failed(_)));
+    assert!(matches!(error.error, HandshakeError::Failed(_)));
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_sending_hears_why_its_handshake_was_refused() {
+    let authority = Authority::new();
+    let server = head(&authority.both(), &tickets(1));
+    let (mut near, far) = pair().await;
+    let serving = tokio::spawn(async move {
+        accept(&server, far, LIMIT).await.expect_err("no TLS").close().await;
+    });
+    // More than is read before the refusal, and than the kernel holds.
+    near.write_all(&vec![b'x'; 32 << 20]).await.expect("sent");
+    let mut said = Vec::new();
+    near.read_to_end(&mut said).await.expect("a FIN, no RST");
+    assert_eq!(said.first(), Some(&21), "an alert (RFC 8446 section 5.1)");
+    drop(near);
+    serving.await.expect("no panic");
 }
 
 #[tokio::test]

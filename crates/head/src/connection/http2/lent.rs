@@ -4,9 +4,10 @@
 use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
+use repono_net::socket::{TcpInfo, tcp_info};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::Transport;
@@ -21,6 +22,19 @@ pub(super) struct Lent {
 /// The owner's side.
 pub(super) struct Owner(Rc<RefCell<Transport>>);
 
+/// A look at the socket under it.
+#[derive(Clone)]
+pub(super) struct Line(Weak<RefCell<Transport>>);
+
+impl Line {
+    /// What the kernel knows; `None` once the transport was taken back.
+    pub(super) fn info(&self) -> Option<TcpInfo> {
+        let stream = self.0.upgrade()?;
+        let stream = stream.borrow();
+        tcp_info(stream.get_ref().0).ok()
+    }
+}
+
 impl Lent {
     pub(super) fn new(stream: Transport, meter: Rc<Meter>) -> (Self, Owner) {
         let stream = Rc::new(RefCell::new(stream));
@@ -30,6 +44,10 @@ impl Lent {
 }
 
 impl Owner {
+    pub(super) fn line(&self) -> Line {
+        Line(Rc::downgrade(&self.0))
+    }
+
     /// The transport, once the borrower is gone.
     pub(super) fn take_back(self) -> Option<Transport> {
         Rc::into_inner(self.0).map(RefCell::into_inner)

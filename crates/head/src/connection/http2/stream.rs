@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -14,6 +15,9 @@ use tokio::time::{Instant, timeout_at};
 use super::super::body::{BodyEnd, hint};
 use super::super::io::IoEnd;
 use super::super::pace::{Pace, Taken};
+use super::lent::Line;
+use super::meter::Meter;
+use crate::limits::ACK_LOOK;
 
 /// A stream between its request's head and its end.
 pub(crate) struct Stream {
@@ -24,6 +28,8 @@ pub(crate) struct Stream {
     respond: SendResponse<Bytes>,
     reply: Reply,
     taken: Taken,
+    line: Line,
+    meter: Rc<Meter>,
 }
 
 /// How far the reply is.
@@ -45,8 +51,11 @@ impl Stream {
         respond: SendResponse<Bytes>,
         kind: BodyKind,
         expect: Expect,
+        line: Line,
+        meter: Rc<Meter>,
     ) -> Self {
-        Self { body, kind, pace: Pace::new(), expect, respond, reply: Reply::None, taken: Taken::new() }
+        let (pace, reply, taken) = (Pace::new(), Reply::None, Taken::new());
+        Self { body, kind, pace, expect, respond, reply, taken, line, meter }
     }
 
     pub(crate) const fn hint(&self) -> BodyKindHint {
@@ -93,7 +102,9 @@ impl Stream {
     /// Sends bytes as the peer's windows allow.
     ///
     /// *Errors*: [`IoEnd::Deadline`] when the peer takes nothing for
-    /// [`SEND_STALL_MAX`], or less than [`BODY_BYTES_PER_S_MIN`] after that grace.
+    /// [`SEND_STALL_MAX`], or less than [`BODY_BYTES_PER_S_MIN`] after that grace;
+    /// while the socket takes nothing of any stream, what the peer acknowledges
+    /// counts. [`IoEnd::Gone`] when it acknowledges nothing at all any more.
     ///
     /// [`SEND_STALL_MAX`]: crate::limits::SEND_STALL_MAX
     /// [`BODY_BYTES_PER_S_MIN`]: crate::limits::BODY_BYTES_PER_S_MIN
@@ -113,14 +124,30 @@ impl Stream {
         while !rest.is_empty() {
             sender.reserve_capacity(rest.len());
             if sender.capacity() == 0 {
-                let begun = Instant::now();
+                let (begun, sent) = (Instant::now(), self.meter.sent());
                 let granted = poll_fn(|cx| sender.poll_capacity(cx));
-                let granted = match timeout_at(self.taken.deadline(), granted).await {
-                    Err(_) => return Err(IoEnd::Deadline),
+                let until = self.taken.deadline(begun).min(begun + ACK_LOOK);
+                match timeout_at(until, granted).await {
                     Ok(None) => return Err(IoEnd::Eof),
-                    Ok(Some(granted)) => granted.map_err(failed)?,
-                };
-                self.taken.note(begun, granted.min(rest.len()));
+                    Ok(Some(granted)) => {
+                        let granted = granted.map_err(failed)?;
+                        self.taken.note(begun, granted.min(rest.len()));
+                    }
+                    Err(_) => {
+                        let info = self.line.info().ok_or(IoEnd::Eof)?;
+                        if info.peer_is_gone() {
+                            return Err(IoEnd::Gone);
+                        }
+                        // While others are sent, it is this stream's window that is
+                        // closed.
+                        let acknowledged = info.bytes_acked.filter(|_| self.meter.sent() == sent);
+                        self.taken.note_acknowledged(begun, acknowledged);
+                        if self.taken.is_over() {
+                            return Err(IoEnd::Deadline);
+                        }
+                        continue;
+                    }
+                }
             }
             let (now, later) = rest.split_at(sender.capacity().min(rest.len()));
             if !now.is_empty() {
