@@ -81,7 +81,7 @@ pub(crate) fn all_served(answers: &[anyhow::Result<u16>]) {
     assert!(answers.iter().all(|a| a.as_ref().is_ok_and(|status| *status == 200)), "{answers:?}");
 }
 
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
     listener.local_addr().expect("bound")
 }

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use repono_testkit::system::{Site, System};
+use repono_testkit::system::{Site, System, send};
 use repono_testkit::wait;
+use rustix::process::Signal;
 use serde_json::Value;
 use toml::Table;
 
@@ -17,9 +18,14 @@ use crate::{LIMIT, PROGRAM};
 pub(crate) struct Process(Child);
 
 impl Process {
-    fn start(site: &Site, service: &str, config: &Path) -> Self {
+    fn start(site: &Site, service: &str, config: &Path, further: &[&str]) -> Self {
         let mut command = site.command(Path::new(PROGRAM));
-        command.args([service, "--config"]).arg(config).stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+            .args([service, "--config"])
+            .arg(config)
+            .args(further)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().expect("started");
         let out = child.stdout.take().expect("piped");
         let line = BufReader::new(out).lines().next().expect("ready before the end").expect("text");
@@ -41,7 +47,7 @@ pub(crate) fn head(system: &System, site: &Site, name: &str, balanced: SocketAdd
     table.insert("name".into(), name.into());
     table.insert("direct".into(), SocketAddr::new(site.address, 7_451).to_string().into());
     table.insert("balanced".into(), balanced.to_string().into());
-    Process::start(site, "head", &written(system, name, &table))
+    Process::start(site, "head", &written(system, name, &table), &[])
 }
 
 /// A balancer besides the system's own.
@@ -49,7 +55,10 @@ pub(crate) struct Balancer {
     /// Its URL.
     pub(crate) url: String,
     socket: String,
-    _process: Process,
+    site: Site,
+    config: PathBuf,
+    /// The last one listens; those before it end their connections.
+    processes: Vec<Process>,
 }
 
 impl Balancer {
@@ -77,10 +86,23 @@ impl Balancer {
             .collect();
         table.insert("heads".into(), heads.into());
         change(&mut table);
-        let process = Process::start(site, "balancer", &written(system, "own-balancer", &table));
-        let balancer = Self { url: format!("https://{listen}"), socket, _process: process };
+        let config = written(system, "own-balancer", &table);
+        let processes = vec![Process::start(site, "balancer", &config, &[])];
+        let url = format!("https://{listen}");
+        let balancer = Self { url, socket, site: site.clone(), config, processes };
         balancer.wait(system, "all heads are ready", |heads| heads.iter().all(|h| h["state"] == "ready"));
         balancer
+    }
+
+    /// Starts another process that takes the listener over.
+    pub(crate) fn succeed(&mut self) {
+        self.processes.push(Process::start(&self.site, "balancer", &self.config, &["--take-over"]));
+    }
+
+    /// Has the listening process read its configuration again.
+    pub(crate) fn reload(&self) {
+        let last = self.processes.last().expect("one listens");
+        send(last.0.id(), Signal::HUP).expect("sent");
     }
 
     /// Gives an order by `repono admin head`.
