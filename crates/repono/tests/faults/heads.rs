@@ -1,7 +1,7 @@
 //! Rows 14, 18 and 25: heads that die in an answer, never answer, or stop.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use repono_client::Limits;
@@ -16,6 +16,9 @@ use crate::{LIMIT, PROGRAM};
 
 /// Clients that come right after a head has gone bad.
 const CLIENTS: usize = 8;
+
+/// A connect over loopback that takes longer is not going to be answered.
+const KNOCK: Duration = Duration::from_millis(500);
 
 /// A balancer whose heads are behind relays.
 struct Stage {
@@ -106,6 +109,9 @@ async fn a_full_queue_or_a_refusal_is_not_seen_by_any_client() {
     let stage = Stage::start().await;
     for door in [Door::QueueFull, Door::Refused] {
         stage.relays[0].set_plan(Plan::door(door));
+        // Not before: what waits in the queue of a listener that is closed is reset.
+        let knock = || TcpStream::connect_timeout(&stage.relays[0].address(), KNOCK).err();
+        wait::until("the door is shut", LIMIT, knock).expect("in time");
         all_served(&stage.answers());
         stage.wait_for("head-1", &["down", "ejected"]);
         all_served(&stage.answers());
