@@ -8,7 +8,7 @@
 //!
 //! [`inside`] runs a test in new namespaces (of users, networks, mounts, processes),
 //! by starting the test's program again under `unshare`; with it they go. The test is
-//! in the client's network; [`Network::command`] starts programs in the other ones.
+//! in the client's network; [`Place::through`] starts programs in the other ones.
 //! The router drops, forgets or resets as [`Rules`] say.
 //!
 //! Where a machine does not allow it, or a tool is missing, the test says so on
