@@ -207,11 +207,14 @@ impl<'a, O: Observer> Duplex<'a, O> {
             Side::Client => (&mut self.up, &mut self.server, &self.down),
             Side::Server => (&mut self.down, &mut self.client, &self.up),
         };
-        if pass == Pass::AsFin {
-            // Fails only if the sink is gone, which its own direction will tell.
-            let _ = Pin::new(sink).poll_shutdown(cx);
-        }
-        *lane = Lane::Finished;
+        *lane = match pass {
+            Pass::Lost => Lane::deaf(),
+            Pass::AsFin | Pass::AsReset => {
+                // Fails only if the sink is gone, which its own direction will tell.
+                let _ = Pin::new(sink).poll_shutdown(cx);
+                Lane::Finished
+            }
+        };
         towards_it.is_over().then_some(fin)
     }
 

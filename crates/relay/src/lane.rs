@@ -3,9 +3,11 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Interval, interval};
 
 use crate::buffer::{Buffer, Size};
 use crate::observer::Observer;
@@ -14,6 +16,10 @@ use crate::tap::Tap;
 /// Reads and writes in a row before other connections get their turn: 1 MiB of a
 /// transfer, some 200 µs.
 const STEPS_IN_A_ROW_MAX: usize = 16;
+
+/// How often a socket is looked at whose FIN was lost: an end of file stays readable,
+/// so the kernel does not announce the RST after it.
+const DEAF_LOOK: Duration = Duration::from_millis(10);
 
 /// Where one direction stands.
 pub(crate) enum Lane {
@@ -25,6 +31,10 @@ pub(crate) enum Lane {
     Holding(Held),
     /// The FIN was passed on. Final.
     Finished,
+    /// The FIN was lost on the way. The source's socket is looked at by this clock
+    /// for the RST that answers what still comes for it, which ends the whole
+    /// connection.
+    Deaf(Box<Interval>),
     /// The side to write to is gone. Final for this direction; what that side had
     /// sent before is still read by the other one.
     Severed(io::ErrorKind),
@@ -40,18 +50,23 @@ pub(crate) enum Stop {
 }
 
 impl Lane {
+    /// A lane whose FIN was lost.
+    pub(crate) fn deaf() -> Self {
+        Self::Deaf(Box::new(interval(DEAF_LOOK)))
+    }
+
     /// Whether bytes are in hand.
     pub(crate) const fn is_holding(&self) -> bool {
         match self {
             Self::Holding(_) => true,
-            Self::Open(_) | Self::Finished | Self::Severed(_) => false,
+            Self::Open(_) | Self::Finished | Self::Deaf(_) | Self::Severed(_) => false,
         }
     }
 
     /// Whether nothing will move here any more.
     pub(crate) const fn is_over(&self) -> bool {
         match self {
-            Self::Finished | Self::Severed(_) => true,
+            Self::Finished | Self::Deaf(_) | Self::Severed(_) => true,
             Self::Open(_) | Self::Holding(_) => false,
         }
     }
@@ -68,6 +83,12 @@ impl Lane {
         for _ in 0..STEPS_IN_A_ROW_MAX {
             match self {
                 Self::Finished | Self::Severed(_) => return Poll::Pending,
+                Self::Deaf(clock) => {
+                    ready!(clock.poll_tick(cx));
+                    if let Ok(Some(error)) | Err(error) = source.take_error() {
+                        return Poll::Ready(Stop::Failed(error.kind()));
+                    }
+                }
                 Self::Open(size) => {
                     ready!(tap.admit(cx));
                     match ready!(Held::poll_read(cx, source, *size)) {

@@ -8,7 +8,7 @@
 //!
 //! [`inside`] runs a test in new namespaces (of users, networks, mounts, processes),
 //! by starting the test's program again under `unshare`; with it they go. The test is
-//! in the client's network; [`Network::command`] starts programs in the other ones.
+//! in the client's network; [`Place::through`] starts programs in the other ones.
 //! The router drops, forgets or resets as [`Rules`] say.
 //!
 //! Where a machine does not allow it, or a tool is missing, the test says so on
@@ -19,7 +19,6 @@ mod enclosure;
 mod rules;
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::{Command, Stdio};
@@ -109,7 +108,7 @@ impl Network {
         let mut network = Self { rules: Rules::default(), zone: 1 };
         // The rules first: with them the kernel begins to follow connections.
         network.set(Rules::default())?;
-        network.setting(None, "net/ipv4/ip_forward", "1")?;
+        network.setting("net/ipv4/ip_forward", "1")?;
         Ok(network)
     }
 
@@ -117,7 +116,7 @@ impl Network {
     pub fn set(&mut self, rules: Rules) -> Result<()> {
         run("ip", ["netns", "exec", ROUTER, "nft", "-f", "-"], &rules.text(self.zone))?;
         for (name, value) in rules.settings() {
-            self.setting(None, &format!("net/netfilter/{name}"), &value)?;
+            self.setting(&format!("net/netfilter/{name}"), &value)?;
         }
         self.rules = rules;
         Ok(())
@@ -145,14 +144,22 @@ impl Network {
         counts.map(|w| w.get(2).unwrap_or(&"").parse::<u64>().context("not a count")).sum()
     }
 
-    /// Sets a kernel's parameter in a place, or in the router.
-    pub fn setting(&self, place: Option<Place>, name: &str, value: &str) -> Result<()> {
-        if place == Some(Place::Client) {
-            return fs::write(format!("/proc/sys/{name}"), value).with_context(|| name.to_owned());
+    /// The longest packet that a place sends or takes from now on.
+    pub fn set_mtu(&self, place: Place, bytes: u16) -> Result<()> {
+        let bytes = bytes.to_string();
+        let change = ["link", "set", "wire", "mtu", &bytes];
+        match place {
+            Place::Client => run("ip", change, "").map(drop),
+            Place::Servers | Place::HeadA | Place::HeadB => {
+                run("ip", ["-n", place.name()].into_iter().chain(change), "").map(drop)
+            }
         }
+    }
+
+    /// Sets a parameter of the router's kernel.
+    fn setting(&self, name: &str, value: &str) -> Result<()> {
         let set = format!("echo {value} > /proc/sys/{name}");
-        let space = place.map_or(ROUTER, Place::name);
-        run("ip", ["netns", "exec", space, "sh", "-c", &set], "").map(drop)
+        run("ip", ["netns", "exec", ROUTER, "sh", "-c", &set], "").map(drop)
     }
 }
 

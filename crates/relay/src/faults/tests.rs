@@ -235,6 +235,9 @@ async fn fins_can_be_lost_or_turned_into_rst() {
     assert_eq!(stage.deed().await.deed, Deed::FinLost(Side::Server));
     nothing(&mut client).await;
     say(&mut client, &mut server, b"it believes in the connection").await;
+    drop(server);
+    client.write_all(b"and nobody is there").await.expect("the kernel takes it");
+    rst(&mut client).await;
 
     let stage = Stage::new(Plan { fins: Fins::AsReset(Side::Server), ..Plan::default() }).await;
     let (mut client, server) = stage.pair().await;
