@@ -5,22 +5,23 @@ mod terminal;
 
 use crate::sample::Sample;
 
-pub use svg::{ChartError, draw};
-pub use terminal::plot;
+pub use svg::ChartError;
+pub(crate) use svg::draw;
+pub(crate) use terminal::plot;
 
 /// One chart.
 #[derive(Clone, Debug)]
-pub struct Chart {
+pub(crate) struct Chart {
     /// What it shows.
-    pub title: String,
+    pub(crate) title: String,
     /// The requests.
-    pub samples: Vec<Sample>,
+    pub(crate) samples: Vec<Sample>,
 }
 
 /// The top of the scale for these charts, in seconds: at least one, so that the
 /// ripple of a flat chart does not fill it.
 #[must_use]
-pub fn top_s(charts: &[Chart]) -> f64 {
+pub(crate) fn top_s(charts: &[Chart]) -> f64 {
     let slowest = charts.iter().flat_map(|chart| &chart.samples).map(|sample| sample.took.as_secs_f64());
     slowest.fold(1.0, f64::max).ceil()
 }

@@ -21,13 +21,16 @@ pub struct EvidenceError {
     source: io::Error,
 }
 
+/// The manner of a connection whose owner gave it up for want of an answer.
+const GIVEN_UP: &str = "timeout";
+
 /// One side's records of the connections that have ended.
 #[derive(Debug, Default)]
-pub struct Connections(Vec<Connection>);
+pub(crate) struct Connections(Vec<Connection>);
 
 /// One connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Connection {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Connection {
     /// The client's port: with one client's address and one of the server's the
     /// connection's name on both sides.
     port: u16,
@@ -35,54 +38,63 @@ pub struct Connection {
     ended_ns: u64,
     /// How long the last byte was ago then.
     idle_ns: u64,
-    bytes: u64,
-    /// Given up by its owner for want of an answer.
-    timed_out: bool,
+    /// How it ended, in the journal's word.
+    manner: String,
     unacked: u64,
     retransmits: u64,
 }
 
 /// What is known of the requests that were sent on a kept connection in vain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InVain {
+pub(crate) struct InVain {
     /// How many.
-    pub requests: usize,
+    pub(crate) requests: usize,
     /// Those of them that no acknowledgement ever came for.
-    pub unacknowledged: usize,
+    pub(crate) unacknowledged: usize,
     /// Those of them of which nothing arrived at the server's side.
-    pub never_arrived: usize,
+    pub(crate) never_arrived: usize,
     /// Those of them whose connection the server's side still held.
-    pub still_held: usize,
+    pub(crate) still_held: usize,
     /// The shortest and the longest idle time before them.
-    pub idle: Option<(Duration, Duration)>,
+    pub(crate) idle: Option<(Duration, Duration)>,
 }
 
 impl Connections {
     /// Reads what an instance has written into the journals' directory.
     ///
     /// *Errors*: [`EvidenceError`]; lines that are none of ours are passed over.
-    pub fn read(journal: &Path, instance: &str) -> Result<Self, EvidenceError> {
+    pub(crate) fn read(journal: &Path, instance: &str) -> Result<Self, EvidenceError> {
         let path = journal.join(format!("{instance}.jsonl"));
         let text = fs::read_to_string(&path).map_err(|source| EvidenceError { path, source })?;
         let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
         Ok(Self(lines.filter_map(|record: Value| Connection::of(&record)).collect()))
     }
 
-    /// Connections over which something was said: each of them is a TLS handshake.
+    /// How many there were: each of them is a TLS handshake.
     #[must_use]
-    pub fn used(&self) -> usize {
-        self.0.iter().filter(|connection| connection.bytes > 0).count()
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// How many ended in which manner.
+    #[must_use]
+    pub(crate) fn manners(&self) -> BTreeMap<&str, usize> {
+        let mut manners = BTreeMap::new();
+        for connection in &self.0 {
+            *manners.entry(&*connection.manner).or_default() += 1;
+        }
+        manners
     }
 
     /// Holds the connections that this side gave up after `patience` against what the
     /// server's side knows of them.
     #[must_use]
-    pub fn in_vain(&self, server: &Self, patience: Duration) -> InVain {
+    pub(crate) fn in_vain(&self, server: &Self, patience: Duration) -> InVain {
         // A port may be used again; the last connection with it is the one that was
         // given up, for it is kept by the kernel that still tries to end it.
         let servers: BTreeMap<u16, &Connection> = server.0.iter().map(|its| (its.port, its)).collect();
         let mut in_vain = InVain::default();
-        for mine in self.0.iter().filter(|connection| connection.timed_out) {
+        for mine in self.0.iter().filter(|connection| connection.manner == GIVEN_UP) {
             let sent_ns = mine.ended_ns.saturating_sub(nanos(patience));
             let idle = Duration::from_nanos(mine.idle_ns).saturating_sub(patience);
             in_vain.requests += 1;
@@ -112,8 +124,7 @@ impl Connection {
             port: u16::try_from(record.pointer("/source/port")?.as_u64()?).ok()?,
             ended_ns: repono.pointer("/mono_ns/end")?.as_u64()?,
             idle_ns: count("idle_at_close_ns"),
-            bytes: count("bytes_in").saturating_add(count("bytes_out")),
-            timed_out: connection.get("manner")?.as_str()? == "timeout",
+            manner: connection.get("manner")?.as_str()?.to_owned(),
             unacked: tcp("unacked").unwrap_or_default(),
             retransmits: tcp("retransmits").unwrap_or_default(),
         })
@@ -133,11 +144,11 @@ mod tests {
     const S: u64 = 1_000_000_000;
 
     fn given_up(port: u16, ended_ns: u64, idle_ns: u64, unacked: u64) -> Connection {
-        Connection { port, ended_ns, idle_ns, bytes: 0, timed_out: true, unacked, retransmits: unacked * 4 }
+        Connection { port, ended_ns, idle_ns, manner: "timeout".into(), unacked, retransmits: unacked * 4 }
     }
 
     fn held(port: u16, ended_ns: u64, idle_ns: u64) -> Connection {
-        Connection { port, ended_ns, idle_ns, bytes: 100, timed_out: false, unacked: 0, retransmits: 0 }
+        Connection { port, ended_ns, idle_ns, manner: "fin".into(), unacked: 0, retransmits: 0 }
     }
 
     #[test]
@@ -154,6 +165,6 @@ mod tests {
         assert_eq!((in_vain.requests, in_vain.unacknowledged), (2, 1));
         assert_eq!((in_vain.never_arrived, in_vain.still_held), (1, 2));
         assert_eq!(in_vain.idle, Some((Duration::from_secs(5), Duration::from_secs(7))));
-        assert_eq!(server.used(), 3);
+        assert_eq!(server.count(), 3);
     }
 }

@@ -1,27 +1,36 @@
-//! The incident, replayed on one machine: the fault on, then each remedy on.
+//! Faults replayed on one machine, the incident first: clients fetch, something goes
+//! wrong, and each remedy shows what it is worth.
 //!
 //! | item | is |
 //! |---|---|
-//! | [`stale`] | the incident: a box on the way forgets idle connections |
-//! | [`Enclosure`] | the namespaces that its network is built in |
+//! | [`Scenario`] | what can be played |
+//! | [`Enclosure`] | the namespaces that a network with a box is built in |
 //! | [`Report`] | what a scenario showed: charts, a table, a sentence |
-//! | [`Fetch`] | a client under the lab |
+//! | [`Fetch`], [`Pool`] | a client under the lab; the program's own |
 
+mod cast;
 mod chart;
+mod event;
 mod evidence;
+mod failover;
 mod load;
 mod middleware;
 mod network;
 mod one_shot;
 mod report;
 mod sample;
-pub mod stale;
+mod scenario;
+mod stale;
 mod stand;
+mod troupe;
 
-pub use chart::{Chart, ChartError};
+pub use cast::Pool;
+pub use chart::ChartError;
+pub use event::Event;
 pub use evidence::EvidenceError;
 pub use load::{Fetch, FetchError};
 pub use network::{Enclosure, NetworkError};
 pub use report::{Report, Run};
 pub use sample::{End, Sample, Summary};
+pub use scenario::{LabError, Options, Scenario, Stage};
 pub use stand::StandError;

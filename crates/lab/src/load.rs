@@ -38,18 +38,18 @@ pub enum FetchError {
 
 /// How a load goes.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub(crate) struct Pace {
     /// How long requests are begun.
-    pub length: Duration,
+    pub(crate) length: Duration,
     /// The longest pause of a client between two requests; they are drawn evenly
     /// from nothing up to it.
-    pub pause_max: Duration,
+    pub(crate) pause_max: Duration,
     /// When the clients are restarted, if they are.
-    pub restart_at: Option<Duration>,
+    pub(crate) restart_at: Option<Duration>,
 }
 
 /// Runs the clients side by side; their samples in the order of their begin.
-pub async fn run(clients: Vec<Box<dyn Fetch>>, pace: Pace, random: &mut StdRng) -> Vec<Sample> {
+pub(crate) async fn run(clients: Vec<Box<dyn Fetch>>, pace: Pace, random: &mut StdRng) -> Vec<Sample> {
     let begun = Instant::now();
     let mut running = JoinSet::new();
     for client in clients {

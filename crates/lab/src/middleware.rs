@@ -34,28 +34,28 @@ use crate::load::{Fetch, FetchError};
 
 /// How long it waits for an answer on a connection: what the kernel of the incident's
 /// machine took until it gave its peer up.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connections that it tries for one request: one that died unseen, and another.
 const ATTEMPTS_MAX: u8 = 2;
 
 /// Where it fetches what, and how it is recorded.
-pub struct Target {
+pub(crate) struct Target {
     /// The address that it connects to.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Whom it trusts.
-    pub tls: Arc<ClientConfig>,
+    pub(crate) tls: Arc<ClientConfig>,
     /// The path that it asks for.
-    pub path: String,
+    pub(crate) path: String,
     /// The ticket.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// Where its records go.
-    pub recorder: SharedRecorder,
+    pub(crate) recorder: SharedRecorder,
 }
 
 /// What becomes of its connection after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
+pub(crate) enum Keep {
     /// It is kept for the next one.
     Open,
     /// It is closed, as the incident's client was patched to do.
@@ -63,7 +63,7 @@ pub enum Keep {
 }
 
 /// One client.
-pub struct Middleware {
+pub(crate) struct Middleware {
     target: Arc<Target>,
     keep: Keep,
     kept: Option<Kept>,
@@ -84,7 +84,7 @@ struct Kept {
 impl Middleware {
     /// A client without a connection; `random` gives its connections their ids.
     #[must_use]
-    pub fn new(target: Arc<Target>, keep: Keep, random: StdRng) -> Self {
+    pub(crate) fn new(target: Arc<Target>, keep: Keep, random: StdRng) -> Self {
         Self { target, keep, kept: None, random }
     }
 
@@ -116,8 +116,7 @@ impl Middleware {
             let _ = driver.await;
         });
         let id = ConnectionId::random(&mut self.random);
-        let record =
-            ConnectionRecord::new(Side::Client, id, opened, ends.0, ends.1);
+        let record = ConnectionRecord::new(Side::Client, id, opened, ends.0, ends.1);
         Ok(Kept { sender, driver, socket, record, used_ns: Stamp::mono_now() })
     }
 

@@ -12,12 +12,15 @@
 //! namespaces (see [`Enclosure`]), and with it they go.
 
 use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use crate::stand::Machine;
+
 /// The server's address.
-pub const SERVER: &str = "10.77.2.2";
+pub(crate) const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 2, 2));
 
 /// The namespaces beside the client's.
 const BOX: &str = "box";
@@ -99,21 +102,25 @@ const MOUNT: &str = "mount -t tmpfs none /run";
 
 /// A network that stands.
 #[derive(Debug)]
-pub struct Network(());
+pub(crate) struct Network {
+    resets: Vec<u16>,
+    /// Connections are followed within a zone; in another none is known.
+    zone: u16,
+}
 
 impl Network {
     /// Builds it around this process, which [`Enclosure::command`] started. The box
     /// forgets a connection that was idle for `forgets_after`, in whole seconds.
     ///
     /// *Errors*: [`NetworkError`].
-    pub fn build(forgets_after: Duration) -> Result<Self, NetworkError> {
+    pub(crate) fn build(forgets_after: Duration) -> Result<Self, NetworkError> {
         run("sh", "dash", &["-c", MOUNT], "")?;
         for line in WIRING {
             let arguments: Vec<_> = line.split(' ').collect();
             run("ip", "iproute2", &arguments, "")?;
         }
-        let network = Self(());
-        network.rules(&[])?;
+        let network = Self { resets: Vec::new(), zone: 1 };
+        network.rule()?;
         // Set after the rules: these make the kernel begin to follow connections.
         let seconds = forgets_after.as_secs();
         let settings = format!(
@@ -130,18 +137,37 @@ impl Network {
     /// belongs to no connection that it knows; it drops the rest.
     ///
     /// *Errors*: [`NetworkError`].
-    pub fn rules(&self, reset_ports: &[u16]) -> Result<(), NetworkError> {
+    pub(crate) fn reset_for(&mut self, ports: Vec<u16>) -> Result<(), NetworkError> {
+        self.resets = ports;
+        self.rule()
+    }
+
+    /// Has the box forget every connection, as one does that takes over from another.
+    ///
+    /// *Errors*: [`NetworkError`].
+    pub(crate) fn forget(&mut self) -> Result<(), NetworkError> {
+        self.zone = self.zone.wrapping_add(1);
+        self.rule()
+    }
+
+    /// Replaces the box's rules, all at once.
+    fn rule(&self) -> Result<(), NetworkError> {
         let mut resets = String::new();
-        for port in reset_ports {
+        for port in &self.resets {
             resets.push_str(&format!(
-                "    ct state invalid tcp dport {port} reject with tcp reset
+                "ct state invalid tcp dport {port} reject with tcp reset
                  tcp flags & (syn | ack) != syn ct state new tcp dport {port} reject with tcp reset\n"
             ));
         }
+        let zone = self.zone;
         let rules = format!(
             "add table ip lab
              delete table ip lab
              table ip lab {{
+               chain zone {{
+                 type filter hook prerouting priority raw; policy accept;
+                 ct zone set {zone}
+               }}
                chain forward {{
                  type filter hook forward priority 0; policy accept;
                  {resets}
@@ -152,10 +178,14 @@ impl Network {
         );
         run("ip", "iproute2", &["netns", "exec", BOX, "nft", "-f", "-"], &rules)
     }
+}
 
-    /// A command of the server's machine.
-    #[must_use]
-    pub fn on_server(&self, program: &Path) -> tokio::process::Command {
+impl Machine for Network {
+    fn listen(&self, port: u16) -> SocketAddr {
+        SocketAddr::new(SERVER, port)
+    }
+
+    fn command(&self, program: &Path) -> tokio::process::Command {
         let mut command = tokio::process::Command::new("ip");
         command.args(["netns", "exec", SERVERS]).arg(program);
         command

@@ -12,22 +12,22 @@ use crate::load::{Fetch, FetchError};
 
 /// What cURL is told.
 #[derive(Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// The URL.
-    pub url: String,
+    pub(crate) url: String,
     /// Certificates to trust.
-    pub ca: PathBuf,
+    pub(crate) ca: PathBuf,
     /// A file with the ticket's headers: a command line can be read by others.
-    pub headers: PathBuf,
+    pub(crate) headers: PathBuf,
 }
 
 /// A client that is a new process each time.
 #[derive(Debug)]
-pub struct OneShot(pub Arc<Asked>);
+pub(crate) struct OneShot(pub Arc<Asked>);
 
 impl OneShot {
     /// Whether this machine has cURL.
-    pub async fn is_here() -> bool {
+    pub(crate) async fn is_here() -> bool {
         let version = Command::new("curl").arg("--version").stdout(Stdio::null()).status().await;
         version.is_ok_and(|status| status.success())
     }

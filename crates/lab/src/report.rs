@@ -48,17 +48,20 @@ pub struct Run {
 }
 
 impl Report {
-    /// Draws the charts beside each other into `directory`, as `SCENARIO.svg`, and the
-    /// first alone as `SCENARIO-fault.svg`.
+    /// Draws the charts beside each other into `directory`, as `SCENARIO.svg`, and a
+    /// fault that has remedies alone as `SCENARIO-fault.svg`.
     ///
     /// *Errors*: [`ChartError`].
     pub fn draw(&mut self, directory: &Path) -> Result<(), ChartError> {
         let charts = self.charts();
-        let first = directory.join(format!("{}-fault.svg", self.scenario));
         let all = directory.join(format!("{}.svg", self.scenario));
-        chart::draw(&first, charts.get(..1).unwrap_or_default())?;
         chart::draw(&all, &charts)?;
-        self.svg = vec![first, all];
+        self.svg = vec![all];
+        if self.runs.iter().any(|run| run.remedy.is_some()) {
+            let fault = directory.join(format!("{}-fault.svg", self.scenario));
+            chart::draw(&fault, charts.get(..1).unwrap_or_default())?;
+            self.svg.insert(0, fault);
+        }
         Ok(())
     }
 

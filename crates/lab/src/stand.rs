@@ -1,8 +1,10 @@
 //! The system under the lab: `repono up` on the server's machine, and further
 //! balancers and heads beside it, each with a setting of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -20,18 +22,32 @@ const READY_MAX: Duration = Duration::from_secs(60);
 /// The time that a drain may take, and some.
 const STOP_MAX: Duration = Duration::from_secs(40);
 
-/// Ports of the system on the server's machine, which is the lab's alone.
+/// Ports of the system on a machine that is the lab's alone.
 const BALANCER: u16 = 7443;
 const VENDING: u16 = 7444;
 const MONITOR: u16 = 7445;
 
 /// Where processes are started.
-pub trait Machine {
-    /// The address that they listen on.
-    fn address(&self) -> &str;
+pub(crate) trait Machine {
+    /// Where a service listens: on this port, if the machine is the lab's alone.
+    fn listen(&self, port: u16) -> SocketAddr;
 
     /// A command on it.
     fn command(&self, program: &Path) -> Command;
+}
+
+/// This machine, by its loopback.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here;
+
+impl Machine for Here {
+    fn listen(&self, _port: u16) -> SocketAddr {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        Command::new(program)
+    }
 }
 
 /// Why the system does not stand.
@@ -81,7 +97,7 @@ pub enum StandError {
 
 /// A running system; it ends when this is dropped.
 #[derive(Debug)]
-pub struct Stand {
+pub(crate) struct Stand {
     program: PathBuf,
     data: PathBuf,
     facts: Facts,
@@ -90,38 +106,55 @@ pub struct Stand {
 
 /// What the lab uses of what `repono up` tells.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Facts {
+pub(crate) struct Facts {
+    /// URL of the balancer.
+    pub(crate) balancer: String,
     /// Certificates to trust.
-    pub ca: PathBuf,
+    pub(crate) ca: PathBuf,
     /// The demo user's profile.
-    pub profile: PathBuf,
+    pub(crate) profile: PathBuf,
     /// Directory of the journals.
-    pub journal: PathBuf,
+    pub(crate) journal: PathBuf,
+    /// Process ids of the services.
+    pub(crate) pids: BTreeMap<String, i32>,
+}
+
+impl Facts {
+    /// Address of the balancer.
+    #[must_use]
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.balancer.strip_prefix("https://")?.parse().ok()
+    }
 }
 
 /// A process of the system.
 #[derive(Debug)]
-pub struct Process {
+pub(crate) struct Process {
     name: String,
     child: Child,
 }
 
 /// A setting of a service's configuration, over what `repono up` writes.
-pub type Setting = (&'static str, Value);
+pub(crate) type Setting = (&'static str, Value);
 
 impl Stand {
     /// Starts `program up` on a machine with its data in `data`, and waits until it
     /// answers.
     ///
     /// *Errors*: [`StandError`].
-    pub async fn start(machine: &impl Machine, program: &Path, data: &Path) -> Result<Self, StandError> {
+    pub(crate) async fn start(
+        machine: &impl Machine,
+        program: &Path,
+        data: &Path,
+        heads: u8,
+    ) -> Result<Self, StandError> {
         let file = |source| StandError::File { path: data.to_owned(), source };
         fs::create_dir_all(data).map_err(file)?;
         let log = data.join("up.log");
-        let listen = |port: u16| format!("{}:{port}", machine.address());
+        let listen = |port: u16| machine.listen(port).to_string();
         let mut command = machine.command(program);
         command.args(["--json", "up", "--data"]).arg(data);
-        command.args(["--heads", "2", "--listen", &listen(BALANCER)]);
+        command.args(["--heads", &heads.to_string(), "--listen", &listen(BALANCER)]);
         command.args(["--vending", &listen(VENDING), "--monitor", &listen(MONITOR)]);
         let (up, ready) = Process::start("repono up", command, &log).await?;
         let facts = serde_json::from_str(&ready)
@@ -131,30 +164,27 @@ impl Stand {
 
     /// What is where.
     #[must_use]
-    pub const fn facts(&self) -> &Facts {
+    pub(crate) const fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// Starts a further service of this kind (`head`, `balancer`) that is configured
-    /// as `like` is, but for its name and these settings.
+    /// Writes the configuration of a further service: as that of `like`, but for its
+    /// name and these settings.
     ///
     /// *Errors*: [`StandError`].
-    pub async fn further(
+    pub(crate) fn configure(
         &self,
-        machine: &impl Machine,
-        kind: &str,
         like: &str,
         name: &str,
         settings: &[Setting],
-    ) -> Result<Process, StandError> {
+    ) -> Result<PathBuf, StandError> {
         let run = self.data.join("run");
         let theirs = run.join(format!("{like}.toml"));
         let text = fs::read_to_string(&theirs)
             .map_err(|source| StandError::File { path: theirs.clone(), source })?;
-        let mut config: Table = text.parse().map_err(|error: toml::de::Error| StandError::Content {
-            path: theirs,
-            why: error.to_string(),
-        })?;
+        let mut config: Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| StandError::Content { path: theirs, why: error.to_string() })?;
         config.insert("name".into(), name.into());
         if config.contains_key("admin_socket") {
             let socket = run.join(format!("{name}.sock"));
@@ -166,17 +196,32 @@ impl Stand {
         let path = run.join(format!("{name}.toml"));
         fs::write(&path, config.to_string())
             .map_err(|source| StandError::File { path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    /// Starts a service of this kind (`head`, `balancer`) with its configuration, and
+    /// waits until it serves.
+    ///
+    /// *Errors*: [`StandError`].
+    pub(crate) async fn serve(
+        &self,
+        machine: &impl Machine,
+        kind: &str,
+        config: &Path,
+        arguments: &[&str],
+    ) -> Result<Process, StandError> {
         let mut command = machine.command(&self.program);
-        command.arg(kind).arg("--config").arg(&path);
+        command.arg(kind).arg("--config").arg(config).args(arguments);
+        let name = config.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let log = self.data.join("log").join(format!("{name}.log"));
-        Ok(Process::start(name, command, &log).await?.0)
+        Ok(Process::start(&name, command, &log).await?.0)
     }
 
     /// Runs a client command of the program, with the demo user's profile; gives what
     /// it printed.
     ///
     /// *Errors*: [`StandError::Command`].
-    pub async fn client(&self, arguments: &[&str]) -> Result<String, StandError> {
+    pub(crate) async fn client(&self, arguments: &[&str]) -> Result<String, StandError> {
         let output = Command::new(&self.program)
             .args(arguments)
             .env("REPONO_PROFILE", &self.facts.profile)
@@ -194,7 +239,7 @@ impl Stand {
     /// Ends everything in order.
     ///
     /// *Errors*: [`StandError::Start`] when it cannot be waited for.
-    pub async fn stop(self) -> Result<(), StandError> {
+    pub(crate) async fn stop(self) -> Result<(), StandError> {
         self.up.stop().await
     }
 }
@@ -202,7 +247,10 @@ impl Stand {
 impl Process {
     /// Starts a process and waits for the line of JSON by which it says that it serves.
     async fn start(what: &str, mut command: Command, log: &Path) -> Result<(Self, String), StandError> {
-        let messages = fs::File::create(log)
+        let messages = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(log)
             .map_err(|source| StandError::File { path: log.to_owned(), source })?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(messages).kill_on_drop(true);
         let started = |source| StandError::Start { what: what.to_owned(), source };
@@ -222,18 +270,16 @@ impl Process {
     }
 
     /// Sends a signal; nothing if the process has ended.
-    pub fn signal(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        if let Some(pid) = pid {
-            // It may have ended in between.
-            let _ = kill_process(pid, signal);
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(id) = self.child.id() {
+            send(id.cast_signed(), signal);
         }
     }
 
     /// Ends it in order and waits for it.
     ///
     /// *Errors*: [`StandError::Start`] when it cannot be waited for.
-    pub async fn stop(mut self) -> Result<(), StandError> {
+    pub(crate) async fn stop(mut self) -> Result<(), StandError> {
         self.signal(Signal::TERM);
         let failed = |source| StandError::Start { what: self.name.clone(), source };
         let ended: Result<io::Result<ExitStatus>, _> = timeout(STOP_MAX, self.child.wait()).await;
@@ -241,5 +287,13 @@ impl Process {
             Ok(ended) => ended.map(drop).map_err(failed),
             Err(_) => self.child.kill().await.map_err(failed),
         }
+    }
+}
+
+/// Sends a signal to a process; nothing if it has ended.
+pub(crate) fn send(pid: i32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        // It may have ended in between.
+        let _ = kill_process(pid, signal);
     }
 }

@@ -10,22 +10,11 @@ use async_trait::async_trait;
 use rand::TryRngCore;
 use repono_client::{Client, ObjectAddress, Profile};
 use repono_core::time::{Timestamp, utc_seconds};
-use repono_lab::stale::{self, Pool};
-use repono_lab::{Enclosure, Fetch, FetchError};
+use repono_journal::SharedRecorder;
+use repono_lab::{Enclosure, Fetch, FetchError, Pool, Scenario, Stage};
 use serde_json::json;
 
 use crate::output::{Form, failure, usage};
-
-/// A scenario as `lab list` shows it.
-struct Scenario {
-    name: &'static str,
-    shows: &'static str,
-}
-
-const SCENARIOS: [Scenario; 1] = [Scenario {
-    name: stale::NAME,
-    shows: "a box on the way forgets idle connections: ten-second stalls, and each remedy",
-}];
 
 /// Options of `repono lab`.
 #[derive(clap::Args, Debug)]
@@ -68,29 +57,36 @@ struct RunOptions {
 pub(crate) fn run(options: &Options, form: Form) -> Result<()> {
     match &options.command {
         Command::List => list(form),
-        Command::Run(options) if options.enclosed => play(options, form),
-        Command::Run(options) => enclose(options, form),
+        Command::Run(options) => {
+            let scenario = scenario(&options.name)?;
+            match scenario.stage() {
+                Stage::Enclosure if !options.enclosed => enclose(scenario, options, form),
+                Stage::Enclosure | Stage::Loopback => play(scenario, options, form),
+            }
+        }
     }
 }
 
 fn list(form: Form) -> Result<()> {
     match form {
         Form::Json => {
-            let all: Vec<_> =
-                SCENARIOS.iter().map(|it| json!({"name": it.name, "shows": it.shows})).collect();
+            let all = Scenario::ALL.map(|it| json!({"name": it.name(), "shows": it.shows()}));
             println!("{}", serde_json::to_string(&all)?);
         }
-        Form::Text => SCENARIOS.iter().for_each(|it| println!("{:<18}{}", it.name, it.shows)),
+        Form::Text => Scenario::ALL.iter().for_each(|it| println!("{:<21}{}", it.name(), it.shows())),
     }
     Ok(())
 }
 
+fn scenario(name: &str) -> Result<Scenario> {
+    Scenario::named(name).ok_or_else(|| {
+        let names = Scenario::ALL.map(Scenario::name);
+        usage(format!("no scenario is named `{name}`: there are {}", names.join(", ")))
+    })
+}
+
 /// Becomes the same command in namespaces of its own.
-fn enclose(options: &RunOptions, form: Form) -> Result<()> {
-    if !SCENARIOS.iter().any(|scenario| scenario.name == options.name) {
-        let names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-        return Err(usage(format!("no scenario is named `{}`: there is {}", options.name, names.join(", "))));
-    }
+fn enclose(scenario: Scenario, options: &RunOptions, form: Form) -> Result<()> {
     Enclosure::check().map_err(|error| {
         let hint = "it needs Linux with user namespaces, and the packages util-linux, iproute2 and nftables";
         failure("NoNamespaces", format!("{:#}", anyhow::Error::from(error)), hint)
@@ -100,7 +96,7 @@ fn enclose(options: &RunOptions, form: Form) -> Result<()> {
     if form == Form::Json {
         command.arg("--json");
     }
-    command.args(["lab", "run", &options.name, "--enclosed", "--data"]).arg(&options.data);
+    command.args(["lab", "run", scenario.name(), "--enclosed", "--data"]).arg(&options.data);
     command.args(["--seconds", &options.seconds.to_string()]);
     if let Some(seed) = options.seed {
         command.args(["--seed", &seed.to_string()]);
@@ -108,13 +104,13 @@ fn enclose(options: &RunOptions, form: Form) -> Result<()> {
     Err(command.exec()).context("cannot run `unshare`")
 }
 
-fn play(options: &RunOptions, form: Form) -> Result<()> {
+fn play(scenario: Scenario, options: &RunOptions, form: Form) -> Result<()> {
     let seed = match options.seed {
         Some(seed) => seed,
         None => rand::rngs::OsRng.try_next_u64().context("the system gave no random bytes")?,
     };
     let data = directory(options)?;
-    let staged = stale::Options {
+    let staged = repono_lab::Options {
         program: std::env::current_exe().context("this program's own file is unknown")?,
         data: data.clone(),
         length: Duration::from_secs(options.seconds.into()),
@@ -127,7 +123,7 @@ fn play(options: &RunOptions, form: Form) -> Result<()> {
     };
     let mut report = crate::block_on(async {
         tokio::select! {
-            played = stale::play(&staged, &OwnPool, &told) => played.map_err(anyhow::Error::from),
+            played = scenario.play(&staged, &OwnPool, &told) => played.map_err(anyhow::Error::from),
             _ = tokio::signal::ctrl_c() => Err(failure("Interrupted", "interrupted", "")),
         }
     })?;
@@ -143,7 +139,8 @@ fn play(options: &RunOptions, form: Form) -> Result<()> {
 fn directory(options: &RunOptions) -> Result<PathBuf> {
     let now = utc_seconds(Timestamp::now().unix_seconds()).replace([':', '-'], "");
     let data = options.data.join(format!("{}-{now}", options.name));
-    std::fs::create_dir_all(&data).with_context(|| format!("cannot make the directory {}", data.display()))?;
+    std::fs::create_dir_all(&data)
+        .with_context(|| format!("cannot make the directory {}", data.display()))?;
     data.canonicalize().with_context(|| format!("cannot resolve {}", data.display()))
 }
 
@@ -160,9 +157,11 @@ impl Pool for OwnPool {
         &self,
         profile: &Path,
         object: &str,
+        recorder: SharedRecorder,
     ) -> Result<Box<dyn Fetch>, Box<dyn std::error::Error + Send + Sync>> {
         let profile = Profile::load(Some(profile), &|_| None)?;
-        let client = Client::new(&profile, repono_client::Options::default())?;
+        let options = repono_client::Options { recorder: Some(recorder), ..Default::default() };
+        let client = Client::new(&profile, options)?;
         Ok(Box::new(PooledClient { client, object: object.parse()? }))
     }
 }

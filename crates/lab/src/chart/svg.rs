@@ -19,6 +19,9 @@ const OTHER_HEIGHT: u32 = 180;
 /// Above this a request is slow; the incident's chart was in whole seconds.
 const SLOW_S: f64 = 1.0;
 
+/// A dot at the top must not touch the frame.
+const HEADROOM: f64 = 1.1;
+
 const QUICK: RGBColor = RGBColor(31, 119, 180);
 const SLOW: RGBColor = RGBColor(214, 39, 40);
 
@@ -33,7 +36,7 @@ pub struct ChartError {
 /// Draws charts into a file.
 ///
 /// *Errors*: the file cannot be written.
-pub fn draw(path: &Path, charts: &[Chart]) -> Result<(), ChartError> {
+pub(crate) fn draw(path: &Path, charts: &[Chart]) -> Result<(), ChartError> {
     let failed = |source| ChartError { path: path.to_owned(), source };
     let Some((first, others)) = charts.split_first() else { return Ok(()) };
     let (top, length) = (top_s(charts), length_s(charts));
@@ -60,9 +63,11 @@ fn one(area: &DrawingArea<SVGBackend<'_>, Shift>, chart: &Chart, length: f64, to
     let mut axes = ChartBuilder::on(area)
         .caption(&chart.title, ("sans-serif", 16).into_font())
         .margin(8)
+        // Half of the last label stands beyond the axis.
+        .margin_right(24)
         .x_label_area_size(24)
         .y_label_area_size(44)
-        .build_cartesian_2d(0.0..length, 0.0..top)?;
+        .build_cartesian_2d(0.0..length, 0.0..top * HEADROOM)?;
     axes.configure_mesh()
         .light_line_style(WHITE)
         .x_label_formatter(&|s| format!("{s:.0} s"))
@@ -72,7 +77,8 @@ fn one(area: &DrawingArea<SVGBackend<'_>, Shift>, chart: &Chart, length: f64, to
     axes.draw_series(chart.samples.iter().map(|sample| {
         let took = sample.took.as_secs_f64();
         let colour = if took > SLOW_S || sample.end == End::Failed { SLOW } else { QUICK };
-        let style = ShapeStyle { color: colour.mix(0.7), filled: sample.end == End::Answered, stroke_width: 1 };
+        let style =
+            ShapeStyle { color: colour.mix(0.7), filled: sample.end == End::Answered, stroke_width: 1 };
         Circle::new((sample.at.as_secs_f64(), took), 3, style)
     }))?;
     Ok(())
@@ -95,7 +101,10 @@ mod tests {
             took: Duration::from_millis(at * 100),
             end: End::Answered,
         };
-        let chart = |title: &str, count: u64| Chart { title: title.into(), samples: (0..count).map(sample).collect() };
+        let chart = |title: &str, count: u64| Chart {
+            title: title.into(),
+            samples: (0..count).map(sample).collect(),
+        };
         draw(&path, &[chart("fault", 30), chart("remedy", 5), chart("other", 6)]).expect("drawn");
         let svg = std::fs::read_to_string(&path).expect("written");
         assert_eq!(svg.matches("<circle").count(), 41);

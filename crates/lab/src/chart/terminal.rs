@@ -11,7 +11,7 @@ const COLUMNS: usize = 68;
 /// Draws a chart of so many rows on a scale up to `top_s` seconds: `.` is one request,
 /// `:` a few, `#` many, `x` has failures among them.
 #[must_use]
-pub fn plot(chart: &Chart, rows: usize, top_s: f64) -> String {
+pub(crate) fn plot(chart: &Chart, rows: usize, top_s: f64) -> String {
     let rows = rows.max(2);
     let length = length_s(std::slice::from_ref(chart));
     let mut cells = vec![(0usize, false); COLUMNS * rows];

@@ -1,0 +1,117 @@
+//! `forgetful-middlebox`: the box on the way is replaced by another, twice, which
+//! knows none of the connections that go through it, busy or idle.
+//!
+//! What the box then does with their packets decides everything: dropped, they stall
+//! a client that trusts its connection; reset, they cost it a moment.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::cast::{Client, Errand, Pool};
+use crate::network::Network;
+use crate::report::{Report, Run};
+use crate::scenario::{LabError, Options, Scenario};
+use crate::stand::{Machine, Stand};
+use crate::troupe::{Part, Troupe};
+
+/// Longer than any run: nothing is forgotten by time.
+const FORGETS_AFTER: Duration = Duration::from_secs(7200);
+
+/// The pauses of the clients: short, so that their connections are in use.
+const PAUSE_MAX: Duration = Duration::from_millis(800);
+
+/// The entrance whose unknown packets the box drops, and the one whose it resets.
+const DROPPED: u16 = 7500;
+const RESET: u16 = 7501;
+
+/// How often the box is replaced.
+const REPLACED: u32 = 2;
+
+const RUNS: [(Part, u16); 4] = [
+    (
+        Part {
+            name: "dropped",
+            remedy: None,
+            title: "the new box drops what it does not know",
+            client: Client::Keeps,
+        },
+        DROPPED,
+    ),
+    (
+        Part {
+            name: "client-closes",
+            remedy: Some("client-closes"),
+            title: "the same, and the client closes after each file",
+            client: Client::Closes,
+        },
+        DROPPED,
+    ),
+    (
+        Part {
+            name: "client-pool",
+            remedy: Some("client-pool"),
+            title: "the same, and repono's own pool",
+            client: Client::Pool,
+        },
+        DROPPED,
+    ),
+    (
+        Part {
+            name: "reset",
+            remedy: Some("reset"),
+            title: "the new box answers with RST",
+            client: Client::Keeps,
+        },
+        RESET,
+    ),
+];
+
+pub(crate) async fn play(
+    options: &Options,
+    pool: &impl Pool,
+    told: &dyn Fn(&str),
+) -> Result<Report, LabError> {
+    told("building a network with a box that follows connections");
+    let mut network = Network::build(FORGETS_AFTER)?;
+    network.reset_for(vec![RESET])?;
+    told("starting repono behind it");
+    let stand = Stand::start(&network, &options.program, &options.data, 2).await?;
+    let errand = Errand::prepare(&stand, &options.data).await?;
+    let mut entrances = Vec::new();
+    for (name, port) in [("entrance-dropped", DROPPED), ("entrance-reset", RESET)] {
+        let listen = network.listen(port).to_string();
+        let config = stand.configure("balancer", name, &[("listen", listen.into())])?;
+        entrances.push(stand.serve(&network, "balancer", &config, &[]).await?);
+    }
+    let parts = RUNS.map(|(part, port)| (part, network.listen(port)));
+    let troupe = Troupe::gather(&errand, parts, pool, options.seed).await?;
+    told(&format!("the box is replaced {REPLACED} times within {} s", options.length.as_secs()));
+    let replacing = async {
+        for _ in 0..REPLACED {
+            sleep(options.length / (REPLACED + 1)).await;
+            network.forget()?;
+        }
+        Ok::<_, LabError>(())
+    };
+    let (runs, replaced) = tokio::join!(troupe.play(&errand, options.length, PAUSE_MAX), replacing);
+    replaced?;
+    let runs = runs?;
+    for entrance in entrances {
+        entrance.stop().await?;
+    }
+    stand.stop().await?;
+    let scenario = Scenario::ForgetfulMiddlebox.name();
+    Ok(Report { scenario, diagnosis: diagnosis(&runs), runs, svg: Vec::new() })
+}
+
+fn diagnosis(runs: &[Run]) -> String {
+    let slowest: Vec<_> =
+        runs.iter().map(|run| format!("{:.0} ms ({})", run.summary.max_ms, run.name)).collect();
+    format!(
+        "The box was replaced {REPLACED} times while connections were in use. The slowest request took {}: what a \
+         box does not know it must reset, and a client must not trust a connection for longer than an \
+         acknowledgement takes.",
+        slowest.join(", ")
+    )
+}
