@@ -5,12 +5,12 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::sleep;
 
-use crate::cast::{Client, Errand, Pool};
+use crate::clients::{Client, Pool, Setup};
 use crate::evidence::Connections;
 use crate::report::{Report, Run};
 use crate::scenario::{LabError, Options, Scenario};
-use crate::stand::{Here, Process, Stand, StandError, send};
-use crate::troupe::{Part, Troupe};
+use crate::side_by_side::{RunPlan, SideBySide};
+use crate::stand::{Here, Process, Stand, send};
 
 /// An event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,20 +35,20 @@ const PAUSE_MAX: Duration = Duration::from_millis(400);
 /// The balancer that is replaced.
 const ENTRANCE: &str = "entrance";
 
-const RUNS: [Part; 3] = [
-    Part {
+const RUNS: [RunPlan; 3] = [
+    RunPlan {
         name: "client-keeps",
         remedy: None,
         title: "clients that keep their connection",
         client: Client::Keeps,
     },
-    Part {
+    RunPlan {
         name: "client-closes",
         remedy: None,
         title: "clients that close after each file",
         client: Client::Closes,
     },
-    Part { name: "client-pool", remedy: None, title: "repono's own pool", client: Client::Pool },
+    RunPlan { name: "client-pool", remedy: None, title: "repono's own pool", client: Client::Pool },
 ];
 
 pub(crate) async fn play(
@@ -59,7 +59,7 @@ pub(crate) async fn play(
 ) -> Result<Report, LabError> {
     told("starting repono");
     let stand = Stand::start(&Here, &options.program, &options.data, HEADS).await?;
-    let errand = Errand::prepare(&stand, &options.data).await?;
+    let setup = Setup::prepare(&stand, &options.data).await?;
     let mut entrance = Vec::new();
     let address = match event {
         Event::BalancerReload => {
@@ -68,18 +68,14 @@ pub(crate) async fn play(
             let listen = listen.map_err(|source| LabError::file(&options.data, source))?;
             let config = stand.configure("balancer", ENTRANCE, &[("listen", listen.to_string().into())])?;
             entrance.push(stand.serve(&Here, "balancer", &config, &[]).await?);
-            Some(listen)
+            listen
         }
-        Event::Drain | Event::HeadKill | Event::GrayHead => stand.facts().address(),
+        Event::Drain | Event::HeadKill | Event::GrayHead => stand.facts().address()?,
     };
-    let address = address.ok_or_else(|| StandError::Content {
-        path: options.data.clone(),
-        why: "the balancer's URL has no address".to_owned(),
-    })?;
-    let troupe = Troupe::gather(&errand, RUNS.map(|part| (part, address)), pool, options.seed).await?;
+    let side_by_side = SideBySide::gather(&setup, RUNS.map(|run| (run, address)), pool, options.seed).await?;
     told(&format!("clients fetch for {} s", options.length.as_secs()));
     let happening = happen(event, options, &stand, &mut entrance, told);
-    let (runs, happened) = tokio::join!(troupe.play(&errand, options.length, PAUSE_MAX), happening);
+    let (runs, happened) = tokio::join!(side_by_side.play(&setup, options.length, PAUSE_MAX), happening);
     happened?;
     let runs = runs?;
     let journal = stand.facts().journal.clone();
@@ -106,7 +102,7 @@ async fn happen(
     told: &dyn Fn(&str),
 ) -> Result<(), LabError> {
     let step = options.length / 10;
-    let head = |number: u8| stand.facts().pids.get(&format!("head-{number}")).copied().unwrap_or_default();
+    let head = |number: u8| stand.facts().pid(&format!("head-{number}"));
     sleep(step).await;
     match event {
         Event::Drain => {
@@ -122,16 +118,16 @@ async fn happen(
         Event::HeadKill => {
             for number in [1, 2] {
                 told(&format!("head-{number} is killed"));
-                send(head(number), Signal::KILL);
+                send(head(number)?, Signal::KILL);
                 sleep(step * 4).await;
             }
         }
         Event::GrayHead => {
             told("head-1 is stopped");
-            send(head(1), Signal::STOP);
+            send(head(1)?, Signal::STOP);
             sleep(step * 4).await;
             told("head-1 goes on");
-            send(head(1), Signal::CONT);
+            send(head(1)?, Signal::CONT);
         }
         Event::BalancerReload => {
             for process in &*entrance {

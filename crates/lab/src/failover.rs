@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::cast::{Client, Errand, Pool};
+use crate::clients::{Client, Pool, Setup};
 use crate::network::Network;
 use crate::report::{Report, Run};
 use crate::scenario::{LabError, Options, Scenario};
+use crate::side_by_side::{RunPlan, SideBySide};
 use crate::stand::{Machine, Stand};
-use crate::troupe::{Part, Troupe};
 
 /// Longer than any run: nothing is forgotten by time.
 const FORGETS_AFTER: Duration = Duration::from_secs(7200);
@@ -28,9 +28,9 @@ const RESET: u16 = 7501;
 /// How often the box is replaced.
 const REPLACED: u32 = 2;
 
-const RUNS: [(Part, u16); 4] = [
+const RUNS: [(RunPlan, u16); 4] = [
     (
-        Part {
+        RunPlan {
             name: "dropped",
             remedy: None,
             title: "the new box drops what it does not know",
@@ -39,7 +39,7 @@ const RUNS: [(Part, u16); 4] = [
         DROPPED,
     ),
     (
-        Part {
+        RunPlan {
             name: "client-closes",
             remedy: Some("client-closes"),
             title: "the same, and the client closes after each file",
@@ -48,7 +48,7 @@ const RUNS: [(Part, u16); 4] = [
         DROPPED,
     ),
     (
-        Part {
+        RunPlan {
             name: "client-pool",
             remedy: Some("client-pool"),
             title: "the same, and repono's own pool",
@@ -57,7 +57,7 @@ const RUNS: [(Part, u16); 4] = [
         DROPPED,
     ),
     (
-        Part {
+        RunPlan {
             name: "reset",
             remedy: Some("reset"),
             title: "the new box answers with RST",
@@ -77,15 +77,15 @@ pub(crate) async fn play(
     network.reset_for(vec![RESET])?;
     told("starting repono behind it");
     let stand = Stand::start(&network, &options.program, &options.data, 2).await?;
-    let errand = Errand::prepare(&stand, &options.data).await?;
+    let setup = Setup::prepare(&stand, &options.data).await?;
     let mut entrances = Vec::new();
     for (name, port) in [("entrance-dropped", DROPPED), ("entrance-reset", RESET)] {
         let listen = network.listen(port).to_string();
         let config = stand.configure("balancer", name, &[("listen", listen.into())])?;
         entrances.push(stand.serve(&network, "balancer", &config, &[]).await?);
     }
-    let parts = RUNS.map(|(part, port)| (part, network.listen(port)));
-    let troupe = Troupe::gather(&errand, parts, pool, options.seed).await?;
+    let each = RUNS.map(|(run, port)| (run, network.listen(port)));
+    let side_by_side = SideBySide::gather(&setup, each, pool, options.seed).await?;
     told(&format!("the box is replaced {REPLACED} times within {} s", options.length.as_secs()));
     let replacing = async {
         for _ in 0..REPLACED {
@@ -94,7 +94,7 @@ pub(crate) async fn play(
         }
         Ok::<_, LabError>(())
     };
-    let (runs, replaced) = tokio::join!(troupe.play(&errand, options.length, PAUSE_MAX), replacing);
+    let (runs, replaced) = tokio::join!(side_by_side.play(&setup, options.length, PAUSE_MAX), replacing);
     replaced?;
     let runs = runs?;
     for entrance in entrances {

@@ -8,8 +8,8 @@
 //! | [`Report`] | what a scenario showed: charts, a table, a sentence |
 //! | [`Fetch`], [`Pool`] | a client under the lab; the program's own |
 
-mod cast;
 mod chart;
+mod clients;
 mod event;
 mod evidence;
 mod failover;
@@ -20,12 +20,12 @@ mod one_shot;
 mod report;
 mod sample;
 mod scenario;
+mod side_by_side;
 mod stale;
 mod stand;
-mod troupe;
 
-pub use cast::Pool;
 pub use chart::ChartError;
+pub use clients::Pool;
 pub use event::Event;
 pub use evidence::EvidenceError;
 pub use load::{Fetch, FetchError};

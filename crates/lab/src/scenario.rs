@@ -7,7 +7,7 @@ use std::time::Duration;
 use repono_journal::JournalError;
 use repono_net::tls::TlsError;
 
-use crate::cast::Pool;
+use crate::clients::Pool;
 use crate::event::Event;
 use crate::evidence::EvidenceError;
 use crate::network::NetworkError;

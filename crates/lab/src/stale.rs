@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use crate::cast::{CLIENTS, Client, Errand, Pool};
+use crate::clients::{CLIENTS, Client, Pool, Setup};
 use crate::evidence::{Connections, InVain};
 use crate::middleware::PATIENCE;
 use crate::network::Network;
 use crate::report::{Report, Run};
 use crate::scenario::{LabError, Options, Scenario};
+use crate::side_by_side::{RunPlan, SideBySide};
 use crate::stand::{Machine, Process, Setting, Stand, StandError};
-use crate::troupe::{Part, Troupe};
 
 /// When the box forgets; 240 to 350 s at the clouds' balancers. This alone is scaled,
 /// and with it what has to come before it.
@@ -37,7 +37,7 @@ const FLAT_MS: f64 = 1000.0;
 /// The runs, the fault first.
 const RUNS: [Plan; 8] = [
     Plan {
-        part: Part {
+        run: RunPlan {
             name: "fault",
             remedy: None,
             title: "fault: the client keeps its connection, the box forgets it",
@@ -47,7 +47,7 @@ const RUNS: [Plan; 8] = [
         forgotten: Forgotten::Dropped,
     },
     Plan {
-        part: Part {
+        run: RunPlan {
             name: "client-restarted",
             remedy: None,
             title: "false lead: the client is restarted half way, and is well for a while",
@@ -57,7 +57,7 @@ const RUNS: [Plan; 8] = [
         forgotten: Forgotten::Dropped,
     },
     Plan {
-        part: Part {
+        run: RunPlan {
             name: "one-shot-curl",
             remedy: None,
             title: "false lead: one cURL per request never sees it",
@@ -67,7 +67,7 @@ const RUNS: [Plan; 8] = [
         forgotten: Forgotten::Dropped,
     },
     Plan {
-        part: Part {
+        run: RunPlan {
             name: "client-closes",
             remedy: Some("client-closes"),
             title: "remedy: the client closes after each file",
@@ -77,7 +77,7 @@ const RUNS: [Plan; 8] = [
         forgotten: Forgotten::Dropped,
     },
     Plan {
-        part: Part {
+        run: RunPlan {
             name: "client-pool",
             remedy: Some("client-pool"),
             title: "remedy: repono's own pool",
@@ -87,7 +87,7 @@ const RUNS: [Plan; 8] = [
         forgotten: Forgotten::Dropped,
     },
     Plan {
-        part: Part {
+        run: RunPlan {
             name: "head-keepalive",
             remedy: Some("head-keepalive"),
             title: "remedy: TCP keepalive from the head",
@@ -97,7 +97,7 @@ const RUNS: [Plan; 8] = [
         forgotten: Forgotten::Dropped,
     },
     Plan {
-        part: Part {
+        run: RunPlan {
             name: "balancer-fin",
             remedy: Some("balancer-fin"),
             title: "remedy: the balancer ends idle connections with FIN",
@@ -107,7 +107,7 @@ const RUNS: [Plan; 8] = [
         forgotten: Forgotten::Dropped,
     },
     Plan {
-        part: Part {
+        run: RunPlan {
             name: "balancer-rst",
             remedy: Some("balancer-rst"),
             title: "remedy: the box answers with RST what it does not know",
@@ -120,7 +120,7 @@ const RUNS: [Plan; 8] = [
 
 /// One run, and what it goes through.
 struct Plan {
-    part: Part,
+    run: RunPlan,
     entrance: Entrance,
     forgotten: Forgotten,
 }
@@ -155,27 +155,27 @@ pub(crate) async fn play(
     network.reset_for(resets.map(|(port, _)| port).collect())?;
     told("starting repono behind it");
     let stand = Stand::start(&network, &options.program, &options.data, 2).await?;
-    let errand = Errand::prepare(&stand, &options.data).await?;
+    let setup = Setup::prepare(&stand, &options.data).await?;
     let mut entrances = Vec::new();
     for (port, plan) in plans() {
         entrances.push(open(&stand, &network, plan, port).await?);
     }
-    let parts = plans().map(|(port, plan)| (plan.part, network.listen(port)));
-    let troupe = Troupe::gather(&errand, parts, pool, options.seed).await?;
+    let each = plans().map(|(port, plan)| (plan.run, network.listen(port)));
+    let side_by_side = SideBySide::gather(&setup, each, pool, options.seed).await?;
     told(&format!(
         "{} runs side by side for {} s, {CLIENTS} clients each, with pauses of up to {} s",
         RUNS.len(),
         options.length.as_secs(),
         PAUSE_MAX.as_secs()
     ));
-    let runs = troupe.play(&errand, options.length, PAUSE_MAX).await?;
+    let runs = side_by_side.play(&setup, options.length, PAUSE_MAX).await?;
     for entrance in entrances {
         // What it knows of its connections it writes down when they end.
         entrance.stop().await?;
     }
-    let [Plan { part: fault, .. }, ..] = &RUNS;
+    let [Plan { run: fault, .. }, ..] = &RUNS;
     let theirs = Connections::read(&stand.facts().journal, &entrance_name(fault))?;
-    let in_vain = errand.connections(fault.name)?.in_vain(&theirs, PATIENCE);
+    let in_vain = setup.connections(fault.name)?.in_vain(&theirs, PATIENCE);
     stand.stop().await?;
     Ok(Report {
         scenario: Scenario::StaleKeepalive.name(),
@@ -185,8 +185,8 @@ pub(crate) async fn play(
     })
 }
 
-fn entrance_name(part: &Part) -> String {
-    format!("entrance-{}", part.name)
+fn entrance_name(run: &RunPlan) -> String {
+    format!("entrance-{}", run.name)
 }
 
 /// Starts what the clients of a run connect to.
@@ -200,7 +200,7 @@ async fn open(stand: &Stand, network: &Network, plan: &Plan, port: u16) -> Resul
         }
     };
     settings.extend(own.iter().map(|(key, value)| (*key, (*value).into())));
-    let config = stand.configure(like, &entrance_name(&plan.part), &settings)?;
+    let config = stand.configure(like, &entrance_name(&plan.run), &settings)?;
     stand.serve(network, kind, &config, &[]).await
 }
 
@@ -276,9 +276,9 @@ mod tests {
 
     #[test]
     fn every_remedy_is_alone_and_bears_its_name() {
-        assert!(RUNS[0].part.remedy.is_none());
-        for plan in RUNS.iter().filter(|plan| plan.part.remedy.is_some()) {
-            assert_eq!(plan.part.remedy, Some(plan.part.name));
+        assert!(RUNS[0].run.remedy.is_none());
+        for plan in RUNS.iter().filter(|plan| plan.run.remedy.is_some()) {
+            assert_eq!(plan.run.remedy, Some(plan.run.name));
         }
     }
 }

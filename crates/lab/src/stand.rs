@@ -85,6 +85,12 @@ pub enum StandError {
         /// What is wrong with it.
         why: String,
     },
+    /// `repono up` has not told something.
+    #[error("`repono up` does not tell {what}")]
+    Untold {
+        /// What.
+        what: String,
+    },
     /// A command of the program failed.
     #[error("`repono {command}` failed: {said}")]
     Command {
@@ -121,9 +127,19 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Address of the balancer.
-    #[must_use]
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.balancer.strip_prefix("https://")?.parse().ok()
+    ///
+    /// *Errors*: [`StandError::Untold`].
+    pub(crate) fn address(&self) -> Result<SocketAddr, StandError> {
+        let address = self.balancer.strip_prefix("https://").and_then(|address| address.parse().ok());
+        address.ok_or_else(|| StandError::Untold { what: "the balancer's address".to_owned() })
+    }
+
+    /// Process id of a service.
+    ///
+    /// *Errors*: [`StandError::Untold`].
+    pub(crate) fn pid(&self, service: &str) -> Result<i32, StandError> {
+        let pid = self.pids.get(service).copied();
+        pid.ok_or_else(|| StandError::Untold { what: format!("the process id of {service}") })
     }
 }
 

@@ -16,8 +16,10 @@ fn repono(directory: &Path, arguments: &[&str]) -> Output {
 
 /// Plays a scenario; its report.
 fn played(directory: &Path, name: &str, seconds: &str) -> Value {
-    let output =
-        repono(directory, &["--json", "lab", "run", name, "--seconds", seconds, "--seed", "7", "--data", "lab"]);
+    let output = repono(
+        directory,
+        &["--json", "lab", "run", name, "--seconds", seconds, "--seed", "7", "--data", "lab"],
+    );
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")
 }

@@ -58,7 +58,7 @@ pub trait Pool {
 }
 
 /// What all clients of a system need.
-pub(crate) struct Errand {
+pub(crate) struct Setup {
     data: PathBuf,
     facts: Facts,
     ticket: HeaderMap,
@@ -66,7 +66,7 @@ pub(crate) struct Errand {
     tls: Arc<rustls::ClientConfig>,
 }
 
-impl Errand {
+impl Setup {
     /// Puts the object there and vends a ticket.
     pub(crate) async fn prepare(stand: &Stand, data: &Path) -> Result<Self, LabError> {
         let page = data.join("page");
@@ -93,14 +93,14 @@ impl Errand {
 
     /// The clients of a run that goes to this address; `None` for one that this
     /// machine lacks.
-    pub(crate) async fn cast(
+    pub(crate) async fn clients(
         &self,
         run: &'static str,
         client: Client,
         address: SocketAddr,
         pool: &impl Pool,
         mut random: StdRng,
-    ) -> Result<Option<Cast>, LabError> {
+    ) -> Result<Option<Clients>, LabError> {
         if client == Client::OneShot && !OneShot::is_here().await {
             return Ok(None);
         }
@@ -120,7 +120,7 @@ impl Errand {
                 Client::OneShot => Box::new(OneShot(Arc::clone(&asked))),
             });
         }
-        Ok(Some(Cast { client, clients, journal, random }))
+        Ok(Some(Clients { kind: client, clients, journal, random }))
     }
 
     fn journal(&self) -> PathBuf {
@@ -152,17 +152,17 @@ impl Errand {
 }
 
 /// The clients of one run.
-pub(crate) struct Cast {
-    client: Client,
+pub(crate) struct Clients {
+    kind: Client,
     clients: Vec<Box<dyn Fetch>>,
     journal: Journal,
     random: StdRng,
 }
 
-impl Cast {
-    /// Plays the run; its records are written when it is over.
-    pub(crate) async fn act(mut self, length: Duration, pause_max: Duration) -> Vec<Sample> {
-        let restart_at = (self.client == Client::Restarted).then_some(length / 2);
+impl Clients {
+    /// Has them fetch; the records are written when it is over.
+    pub(crate) async fn fetch(mut self, length: Duration, pause_max: Duration) -> Vec<Sample> {
+        let restart_at = (self.kind == Client::Restarted).then_some(length / 2);
         let pace = Pace { length, pause_max, restart_at };
         let samples = load::run(self.clients, pace, &mut self.random).await;
         self.journal.close();
