@@ -1,9 +1,9 @@
 //! What the journals say of the requests that waited.
 //!
-//! The middleware's journal has the connections that it gave up on; the journal of
-//! the server's side has the same connections by the same two addresses. Both are of
-//! one machine and one monotonic clock, so what was sent and what arrived can be held
-//! against each other.
+//! The middleware's journal has the connections that it gave up on, and the ids by
+//! which the other side knows them: every response tells it (`X-Repono-Connection`).
+//! Both journals are of one machine and one monotonic clock, so what was sent and
+//! what arrived can be held against each other.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,9 +31,10 @@ pub(crate) struct Connections(Vec<Connection>);
 /// One connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Connection {
-    /// The client's port: with one client's address and one of the server's the
-    /// connection's name on both sides.
-    port: u16,
+    /// Its id on this side.
+    id: String,
+    /// Its id on the other side, where this is the client's.
+    balancer_id: Option<String>,
     /// When it ended, by the monotonic clock.
     ended_ns: u64,
     /// How long the last byte was ago then.
@@ -90,9 +91,7 @@ impl Connections {
     /// server's side knows of them.
     #[must_use]
     pub(crate) fn in_vain(&self, server: &Self, patience: Duration) -> InVain {
-        // A port may be used again; the last connection with it is the one that was
-        // given up, for it is kept by the kernel that still tries to end it.
-        let servers: BTreeMap<u16, &Connection> = server.0.iter().map(|its| (its.port, its)).collect();
+        let server: BTreeMap<&str, &Connection> = server.0.iter().map(|its| (&*its.id, its)).collect();
         let mut in_vain = InVain::default();
         for mine in self.0.iter().filter(|connection| connection.manner == GIVEN_UP) {
             let sent_ns = mine.ended_ns.saturating_sub(nanos(patience));
@@ -101,7 +100,7 @@ impl Connections {
             in_vain.unacknowledged += usize::from(mine.unacked > 0 && mine.retransmits > 0);
             let (least, most) = in_vain.idle.unwrap_or((idle, idle));
             in_vain.idle = Some((least.min(idle), most.max(idle)));
-            if let Some(its) = servers.get(&mine.port) {
+            if let Some(its) = mine.balancer_id.as_deref().and_then(|id| server.get(id)) {
                 let heard_ns = its.ended_ns.saturating_sub(its.idle_ns);
                 in_vain.never_arrived += usize::from(heard_ns < sent_ns);
                 in_vain.still_held += usize::from(its.ended_ns > sent_ns);
@@ -121,7 +120,8 @@ impl Connection {
         let tcp = |name: &str| repono.get("tcp_source").and_then(|tcp| tcp.get(name)).and_then(Value::as_u64);
         let count = |name: &str| connection.get(name).and_then(Value::as_u64).unwrap_or_default();
         Some(Self {
-            port: u16::try_from(record.pointer("/source/port")?.as_u64()?).ok()?,
+            id: connection.get("id")?.as_str()?.to_owned(),
+            balancer_id: connection.get("balancer_id").and_then(Value::as_str).map(str::to_owned),
             ended_ns: repono.pointer("/mono_ns/end")?.as_u64()?,
             idle_ns: count("idle_at_close_ns"),
             manner: connection.get("manner")?.as_str()?.to_owned(),
@@ -143,24 +143,43 @@ mod tests {
 
     const S: u64 = 1_000_000_000;
 
-    fn given_up(port: u16, ended_ns: u64, idle_ns: u64, unacked: u64) -> Connection {
-        Connection { port, ended_ns, idle_ns, manner: "timeout".into(), unacked, retransmits: unacked * 4 }
+    fn given_up(id: &str, ended_ns: u64, idle_ns: u64, unacked: u64) -> Connection {
+        Connection {
+            id: format!("its own {id}"),
+            balancer_id: Some(id.to_owned()),
+            ended_ns,
+            idle_ns,
+            manner: "timeout".into(),
+            unacked,
+            retransmits: unacked * 4,
+        }
     }
 
-    fn held(port: u16, ended_ns: u64, idle_ns: u64) -> Connection {
-        Connection { port, ended_ns, idle_ns, manner: "fin".into(), unacked: 0, retransmits: 0 }
+    fn held(id: &str, ended_ns: u64, idle_ns: u64) -> Connection {
+        Connection {
+            id: id.to_owned(),
+            balancer_id: None,
+            ended_ns,
+            idle_ns,
+            manner: "fin".into(),
+            unacked: 0,
+            retransmits: 0,
+        }
     }
 
     #[test]
     fn what_was_sent_is_held_against_what_arrived() {
         let mine = Connections(vec![
-            given_up(1, 30 * S, 15 * S, 1),
-            given_up(2, 40 * S, 17 * S, 0),
-            held(3, 50 * S, S),
+            given_up("1", 30 * S, 15 * S, 1),
+            given_up("2", 40 * S, 17 * S, 0),
+            held("3", 50 * S, S),
         ]);
         // The first never arrived; the second was sent at 30 s, and heard of at 30.1 s.
-        let server =
-            Connections(vec![held(1, 60 * S, 45 * S), held(2, 60 * S, 299 * S / 10), held(3, 50 * S, S)]);
+        let server = Connections(vec![
+            held("1", 60 * S, 45 * S),
+            held("2", 60 * S, 299 * S / 10),
+            held("3", 50 * S, S),
+        ]);
         let in_vain = mine.in_vain(&server, Duration::from_secs(10));
         assert_eq!((in_vain.requests, in_vain.unacknowledged), (2, 1));
         assert_eq!((in_vain.never_arrived, in_vain.still_held), (1, 2));

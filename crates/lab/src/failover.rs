@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::clients::{Client, Pool, Setup};
-use crate::network::Network;
+use crate::middlebox::{Middlebox, Unknown};
 use crate::report::{Report, Run};
 use crate::scenario::{LabError, Options, Scenario};
 use crate::side_by_side::{RunPlan, SideBySide};
-use crate::stand::{Machine, Stand};
+use crate::stand::Stand;
 
 /// Longer than any run: nothing is forgotten by time.
 const FORGETS_AFTER: Duration = Duration::from_secs(7200);
@@ -21,14 +21,13 @@ const FORGETS_AFTER: Duration = Duration::from_secs(7200);
 /// The pauses of the clients: short, so that their connections are in use.
 const PAUSE_MAX: Duration = Duration::from_millis(800);
 
-/// The entrance whose unknown packets the box drops, and the one whose it resets.
-const DROPPED: u16 = 7500;
-const RESET: u16 = 7501;
+/// The port of the first run's entrance, on a machine that is the lab's alone.
+const FIRST_PORT: u16 = 7500;
 
 /// How often the box is replaced.
 const REPLACED: u32 = 2;
 
-const RUNS: [(RunPlan, u16); 4] = [
+const RUNS: [(RunPlan, Unknown); 4] = [
     (
         RunPlan {
             name: "dropped",
@@ -36,7 +35,7 @@ const RUNS: [(RunPlan, u16); 4] = [
             title: "the new box drops what it does not know",
             client: Client::Keeps,
         },
-        DROPPED,
+        Unknown::Dropped,
     ),
     (
         RunPlan {
@@ -45,7 +44,7 @@ const RUNS: [(RunPlan, u16); 4] = [
             title: "the same, and the client closes after each file",
             client: Client::Closes,
         },
-        DROPPED,
+        Unknown::Dropped,
     ),
     (
         RunPlan {
@@ -54,7 +53,7 @@ const RUNS: [(RunPlan, u16); 4] = [
             title: "the same, and repono's own pool",
             client: Client::Pool,
         },
-        DROPPED,
+        Unknown::Dropped,
     ),
     (
         RunPlan {
@@ -63,7 +62,7 @@ const RUNS: [(RunPlan, u16); 4] = [
             title: "the new box answers with RST",
             client: Client::Keeps,
         },
-        RESET,
+        Unknown::Reset,
     ),
 ];
 
@@ -73,24 +72,24 @@ pub(crate) async fn play(
     told: &dyn Fn(&str),
 ) -> Result<Report, LabError> {
     told("building a network with a box that follows connections");
-    let mut network = Network::build(FORGETS_AFTER)?;
-    network.reset_for(vec![RESET])?;
+    let mut middlebox = Middlebox::build(options.ground, FORGETS_AFTER)?;
     told("starting repono behind it");
-    let stand = Stand::start(&network, &options.program, &options.data, 2).await?;
+    let stand = Stand::start(&middlebox, &options.program, &options.data, 2).await?;
     let setup = Setup::prepare(&stand, &options.data).await?;
-    let mut entrances = Vec::new();
-    for (name, port) in [("entrance-dropped", DROPPED), ("entrance-reset", RESET)] {
-        let listen = network.listen(port).to_string();
-        let config = stand.configure("balancer", name, &[("listen", listen.into())])?;
-        entrances.push(stand.serve(&network, "balancer", &config, &[]).await?);
+    let (mut entrances, mut each) = (Vec::new(), Vec::new());
+    for (port, (run, unknown)) in (FIRST_PORT..).zip(RUNS) {
+        let listen = middlebox.entrance(port).map_err(|source| LabError::file(&options.data, source))?;
+        let name = format!("entrance-{}", run.name);
+        let config = stand.configure("balancer", &name, &[("listen", listen.to_string().into())])?;
+        entrances.push(stand.serve(&middlebox, "balancer", &config, &[]).await?);
+        each.push((run, middlebox.way(listen, unknown).await?));
     }
-    let each = RUNS.map(|(run, port)| (run, network.listen(port)));
     let side_by_side = SideBySide::gather(&setup, each, pool, options.seed).await?;
     told(&format!("the box is replaced {REPLACED} times within {} s", options.length.as_secs()));
     let replacing = async {
         for _ in 0..REPLACED {
             sleep(options.length / (REPLACED + 1)).await;
-            network.forget()?;
+            middlebox.forget()?;
         }
         Ok::<_, LabError>(())
     };

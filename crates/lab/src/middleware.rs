@@ -36,6 +36,9 @@ use crate::load::{Fetch, FetchError};
 /// machine took until it gave its peer up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The header by which a response names its connection as the journals know it.
+const CONNECTION_ID: &str = "x-repono-connection";
+
 /// Connections that it tries for one request: one that died unseen, and another.
 const ATTEMPTS_MAX: u8 = 2;
 
@@ -131,6 +134,8 @@ impl Middleware {
         let answer = async {
             let response = kept.sender.send_request(request).await?;
             let status = response.status().as_u16();
+            let id = response.headers().get(CONNECTION_ID).and_then(|id| ConnectionId::parse(id.as_bytes()));
+            kept.record.balancer_id = id.or(kept.record.balancer_id);
             read(response.into_body()).await?;
             Ok::<_, hyper::Error>(status)
         };

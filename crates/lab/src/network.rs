@@ -11,6 +11,7 @@
 //! The process that builds it is in the client's network; `unshare` has given it the
 //! namespaces (see [`Enclosure`]), and with it they go.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -60,6 +61,9 @@ pub enum NetworkError {
         /// The kernel's reason.
         source: io::Error,
     },
+    /// The relay that plays the box cannot listen.
+    #[error("the relay cannot listen")]
+    Relay(#[source] io::Error),
     /// A tool could not do what it was told.
     #[error("`{command}` failed: {said}")]
     Failed {
@@ -80,6 +84,7 @@ impl Enclosure {
     #[must_use]
     pub fn command(program: &Path) -> Command {
         let mut command = Command::new("unshare");
+        command.env("PATH", path());
         command.args(["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child"]);
         command.args(["--mount-proc", "--"]).arg(program);
         command
@@ -133,12 +138,12 @@ impl Network {
         Ok(network)
     }
 
-    /// Has the box answer with RST what comes for these ports of the server and
-    /// belongs to no connection that it knows; it drops the rest.
+    /// Has the box answer with RST what comes for this port of the server and belongs
+    /// to no connection that it knows; it drops the rest.
     ///
     /// *Errors*: [`NetworkError`].
-    pub(crate) fn reset_for(&mut self, ports: Vec<u16>) -> Result<(), NetworkError> {
-        self.resets = ports;
+    pub(crate) fn reset_for(&mut self, port: u16) -> Result<(), NetworkError> {
+        self.resets.push(port);
         self.rule()
     }
 
@@ -187,9 +192,18 @@ impl Machine for Network {
 
     fn command(&self, program: &Path) -> tokio::process::Command {
         let mut command = tokio::process::Command::new("ip");
+        command.env("PATH", path());
         command.args(["netns", "exec", SERVERS]).arg(program);
         command
     }
+}
+
+/// Where programs are looked for: also where Debian keeps `ip` and `nft`, which a user's
+/// own path leaves out.
+fn path() -> OsString {
+    let mut path = std::env::var_os("PATH").unwrap_or_default();
+    path.push(":/usr/sbin:/sbin");
+    path
 }
 
 fn run(
@@ -200,6 +214,7 @@ fn run(
 ) -> Result<(), NetworkError> {
     let output = || -> io::Result<Output> {
         let mut command = Command::new(program);
+        command.env("PATH", path());
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         if let Some(mut stdin) = child.stdin.take() {

@@ -10,6 +10,7 @@ use repono_net::tls::TlsError;
 use crate::clients::Pool;
 use crate::event::Event;
 use crate::evidence::EvidenceError;
+use crate::middlebox::Ground;
 use crate::network::NetworkError;
 use crate::report::Report;
 use crate::stand::StandError;
@@ -29,8 +30,8 @@ pub enum Scenario {
 /// Where a scenario is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// In namespaces of its own ([`crate::Enclosure`]), for it needs a box on the way.
-    Enclosure,
+    /// Behind a box on the way: in namespaces of its own, or by a relay.
+    Middlebox,
     /// On this machine's loopback.
     Loopback,
 }
@@ -88,7 +89,7 @@ impl Scenario {
     #[must_use]
     pub const fn stage(self) -> Stage {
         match self {
-            Self::StaleKeepalive | Self::ForgetfulMiddlebox => Stage::Enclosure,
+            Self::StaleKeepalive | Self::ForgetfulMiddlebox => Stage::Middlebox,
             Self::Event(_) => Stage::Loopback,
         }
     }
@@ -117,6 +118,8 @@ pub struct Options {
     pub program: PathBuf,
     /// An empty directory for the system, its journals and the charts.
     pub data: PathBuf,
+    /// Where a scenario with a box is played.
+    pub ground: Ground,
     /// How long requests are begun.
     pub length: Duration,
     /// Pauses and choices come from it.

@@ -4,16 +4,17 @@
 //! All runs go side by side through one box, each with clients and an entrance of its
 //! own, so that they differ by nothing but the remedy.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::clients::{CLIENTS, Client, Pool, Setup};
 use crate::evidence::{Connections, InVain};
+use crate::middlebox::{Middlebox, Unknown};
 use crate::middleware::PATIENCE;
-use crate::network::Network;
 use crate::report::{Report, Run};
 use crate::scenario::{LabError, Options, Scenario};
 use crate::side_by_side::{RunPlan, SideBySide};
-use crate::stand::{Machine, Process, Setting, Stand, StandError};
+use crate::stand::{Process, Setting, Stand, StandError};
 
 /// When the box forgets; 240 to 350 s at the clouds' balancers. This alone is scaled,
 /// and with it what has to come before it.
@@ -44,7 +45,7 @@ const RUNS: [Plan; 8] = [
             client: Client::Keeps,
         },
         entrance: Entrance::Balancer(&[]),
-        forgotten: Forgotten::Dropped,
+        unknown: Unknown::Dropped,
     },
     Plan {
         run: RunPlan {
@@ -54,7 +55,7 @@ const RUNS: [Plan; 8] = [
             client: Client::Restarted,
         },
         entrance: Entrance::Balancer(&[]),
-        forgotten: Forgotten::Dropped,
+        unknown: Unknown::Dropped,
     },
     Plan {
         run: RunPlan {
@@ -64,7 +65,7 @@ const RUNS: [Plan; 8] = [
             client: Client::OneShot,
         },
         entrance: Entrance::Balancer(&[]),
-        forgotten: Forgotten::Dropped,
+        unknown: Unknown::Dropped,
     },
     Plan {
         run: RunPlan {
@@ -74,7 +75,7 @@ const RUNS: [Plan; 8] = [
             client: Client::Closes,
         },
         entrance: Entrance::Balancer(&[]),
-        forgotten: Forgotten::Dropped,
+        unknown: Unknown::Dropped,
     },
     Plan {
         run: RunPlan {
@@ -84,7 +85,7 @@ const RUNS: [Plan; 8] = [
             client: Client::Pool,
         },
         entrance: Entrance::Balancer(&[]),
-        forgotten: Forgotten::Dropped,
+        unknown: Unknown::Dropped,
     },
     Plan {
         run: RunPlan {
@@ -94,7 +95,7 @@ const RUNS: [Plan; 8] = [
             client: Client::Keeps,
         },
         entrance: Entrance::Head(&[("keepalive_s", BEFORE_S)]),
-        forgotten: Forgotten::Dropped,
+        unknown: Unknown::Dropped,
     },
     Plan {
         run: RunPlan {
@@ -104,7 +105,7 @@ const RUNS: [Plan; 8] = [
             client: Client::Keeps,
         },
         entrance: Entrance::Balancer(&[("idle_ms", BEFORE_S * 1000)]),
-        forgotten: Forgotten::Dropped,
+        unknown: Unknown::Dropped,
     },
     Plan {
         run: RunPlan {
@@ -114,7 +115,7 @@ const RUNS: [Plan; 8] = [
             client: Client::Keeps,
         },
         entrance: Entrance::Balancer(&[]),
-        forgotten: Forgotten::Reset,
+        unknown: Unknown::Reset,
     },
 ];
 
@@ -122,7 +123,7 @@ const RUNS: [Plan; 8] = [
 struct Plan {
     run: RunPlan,
     entrance: Entrance,
-    forgotten: Forgotten,
+    unknown: Unknown,
 }
 
 /// What the clients connect to, and its settings.
@@ -130,13 +131,6 @@ struct Plan {
 enum Entrance {
     Balancer(&'static [(&'static str, i64)]),
     Head(&'static [(&'static str, i64)]),
-}
-
-/// What the box does with a packet of a connection that it has forgotten.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Forgotten {
-    Dropped,
-    Reset,
 }
 
 /// The plans, each with the port of its entrance.
@@ -150,17 +144,16 @@ pub(crate) async fn play(
     told: &dyn Fn(&str),
 ) -> Result<Report, LabError> {
     told("building a network with a box that forgets connections after 4 s of quiet");
-    let mut network = Network::build(FORGETS_AFTER)?;
-    let resets = plans().filter(|(_, plan)| plan.forgotten == Forgotten::Reset);
-    network.reset_for(resets.map(|(port, _)| port).collect())?;
+    let mut middlebox = Middlebox::build(options.ground, FORGETS_AFTER)?;
     told("starting repono behind it");
-    let stand = Stand::start(&network, &options.program, &options.data, 2).await?;
+    let stand = Stand::start(&middlebox, &options.program, &options.data, 2).await?;
     let setup = Setup::prepare(&stand, &options.data).await?;
-    let mut entrances = Vec::new();
+    let (mut entrances, mut each) = (Vec::new(), Vec::new());
     for (port, plan) in plans() {
-        entrances.push(open(&stand, &network, plan, port).await?);
+        let address = middlebox.entrance(port).map_err(|source| LabError::file(&options.data, source))?;
+        entrances.push(open(&stand, &middlebox, plan, address).await?);
+        each.push((plan.run, middlebox.way(address, plan.unknown).await?));
     }
-    let each = plans().map(|(port, plan)| (plan.run, network.listen(port)));
     let side_by_side = SideBySide::gather(&setup, each, pool, options.seed).await?;
     told(&format!(
         "{} runs side by side for {} s, {CLIENTS} clients each, with pauses of up to {} s",
@@ -168,7 +161,10 @@ pub(crate) async fn play(
         options.length.as_secs(),
         PAUSE_MAX.as_secs()
     ));
-    let runs = side_by_side.play(&setup, options.length, PAUSE_MAX).await?;
+    let mut runs = side_by_side.play(&setup, options.length, PAUSE_MAX).await?;
+    if !middlebox.passes_keepalive() {
+        hide_keepalive(&mut runs);
+    }
     for entrance in entrances {
         // What it knows of its connections it writes down when they end.
         entrance.stop().await?;
@@ -189,19 +185,33 @@ fn entrance_name(run: &RunPlan) -> String {
     format!("entrance-{}", run.name)
 }
 
+/// A relay keeps two connections, and the keepalive of one is not that of the other.
+fn hide_keepalive(runs: &mut [Run]) {
+    for (run, (_, plan)) in runs.iter_mut().zip(plans()) {
+        if let Entrance::Head(_) = plan.entrance {
+            run.not_shown = Some("a relay that plays the box passes no keepalive on".to_owned());
+        }
+    }
+}
+
 /// Starts what the clients of a run connect to.
-async fn open(stand: &Stand, network: &Network, plan: &Plan, port: u16) -> Result<Process, StandError> {
-    let address = network.listen(port).to_string();
+async fn open(
+    stand: &Stand,
+    middlebox: &Middlebox,
+    plan: &Plan,
+    address: SocketAddr,
+) -> Result<Process, StandError> {
+    let (port, address) = (address.port(), address.to_string());
     let (kind, like, mut settings, own): (_, _, Vec<Setting>, _) = match plan.entrance {
         Entrance::Balancer(own) => ("balancer", "balancer", vec![("listen", address.into())], own),
         Entrance::Head(own) => {
-            let balanced = format!("127.0.0.1:{}", port.saturating_add(BALANCED_OFFSET));
+            let balanced = format!("127.0.0.1:{}", port.wrapping_add(BALANCED_OFFSET));
             ("head", "head-1", vec![("direct", address.into()), ("balanced", balanced.into())], own)
         }
     };
     settings.extend(own.iter().map(|(key, value)| (*key, (*value).into())));
     let config = stand.configure(like, &entrance_name(&plan.run), &settings)?;
-    stand.serve(network, kind, &config, &[]).await
+    stand.serve(middlebox, kind, &config, &[]).await
 }
 
 /// What happened, as far as the journals show it.

@@ -11,7 +11,7 @@ use rand::TryRngCore;
 use repono_client::{Client, ObjectAddress, Profile};
 use repono_core::time::{Timestamp, utc_seconds};
 use repono_journal::SharedRecorder;
-use repono_lab::{Enclosure, Fetch, FetchError, Pool, Scenario, Stage};
+use repono_lab::{Enclosure, Fetch, FetchError, Ground, Pool, Scenario, Stage};
 use serde_json::json;
 
 use crate::output::{Form, failure, usage};
@@ -48,8 +48,11 @@ struct RunOptions {
     /// Plays the same pauses again
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Play the box on the way by a relay, as where namespaces are not allowed
+    #[arg(long)]
+    relay: bool,
     /// This process is in namespaces of its own
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, conflicts_with = "relay")]
     enclosed: bool,
 }
 
@@ -60,8 +63,19 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<()> {
         Command::Run(options) => {
             let scenario = scenario(&options.name)?;
             match scenario.stage() {
-                Stage::Enclosure if !options.enclosed => enclose(scenario, options, form),
-                Stage::Enclosure | Stage::Loopback => play(scenario, options, form),
+                Stage::Middlebox if options.enclosed => play(scenario, options, Ground::Enclosure, form),
+                Stage::Middlebox if !options.relay => match Enclosure::check() {
+                    Ok(()) => enclose(scenario, options, form),
+                    Err(error) => {
+                        eprintln!(
+                            "no namespaces here ({:#}): a relay plays the box; for a real one install util-linux, \
+                             iproute2 and nftables, and allow user namespaces",
+                            anyhow::Error::from(error)
+                        );
+                        play(scenario, options, Ground::Loopback, form)
+                    }
+                },
+                Stage::Middlebox | Stage::Loopback => play(scenario, options, Ground::Loopback, form),
             }
         }
     }
@@ -87,10 +101,6 @@ fn scenario(name: &str) -> Result<Scenario> {
 
 /// Becomes the same command in namespaces of its own.
 fn enclose(scenario: Scenario, options: &RunOptions, form: Form) -> Result<()> {
-    Enclosure::check().map_err(|error| {
-        let hint = "it needs Linux with user namespaces, and the packages util-linux, iproute2 and nftables";
-        failure("NoNamespaces", format!("{:#}", anyhow::Error::from(error)), hint)
-    })?;
     let program = std::env::current_exe().context("this program's own file is unknown")?;
     let mut command = Enclosure::command(&program);
     if form == Form::Json {
@@ -104,7 +114,7 @@ fn enclose(scenario: Scenario, options: &RunOptions, form: Form) -> Result<()> {
     Err(command.exec()).context("cannot run `unshare`")
 }
 
-fn play(scenario: Scenario, options: &RunOptions, form: Form) -> Result<()> {
+fn play(scenario: Scenario, options: &RunOptions, ground: Ground, form: Form) -> Result<()> {
     let seed = match options.seed {
         Some(seed) => seed,
         None => rand::rngs::OsRng.try_next_u64().context("the system gave no random bytes")?,
@@ -113,6 +123,7 @@ fn play(scenario: Scenario, options: &RunOptions, form: Form) -> Result<()> {
     let staged = repono_lab::Options {
         program: std::env::current_exe().context("this program's own file is unknown")?,
         data: data.clone(),
+        ground,
         length: Duration::from_secs(options.seconds.into()),
         seed,
     };
