@@ -43,7 +43,7 @@ fn the_incident_stalls_and_each_remedy_ends_it() {
     assert!((10_000.0..20_000.0).contains(&max_ms(fault)), "{fault}");
     assert!(max_ms(run(&report, "client-restarted")) >= 10_000.0, "a restart is no remedy");
     assert!(max_ms(run(&report, "one-shot-curl")) < 10_000.0, "cURL keeps no connection");
-    for remedy in ["client-closes", "head-keepalive", "balancer-fin", "balancer-rst"] {
+    for remedy in ["client-closes", "client-pool", "head-keepalive", "balancer-fin", "balancer-rst"] {
         let run = run(&report, remedy);
         assert_eq!((&run["remedy"], &run["failures"]), (&Value::from(remedy), &Value::from(0)));
         // Far from both: a busy machine's second, and the fault's ten.
