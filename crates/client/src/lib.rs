@@ -3,7 +3,8 @@
 //! A download goes the way of the story: a ticket from vending, HEAD for the
 //! pre-authorized URI, then GET of it. The pool drops a connection the moment its
 //! end is announced, never reuses one for longer than the server promised to keep
-//! it, and repeats a GET or HEAD once where the connection died unseen.
+//! it or than the path has let one live, and makes a second attempt at a GET or HEAD
+//! where the connection died or fell silent unseen (`docs/client.md`).
 //!
 //! | item | is |
 //! |---|---|

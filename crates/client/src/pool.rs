@@ -17,10 +17,12 @@ use crate::error::ClientError;
 use crate::limits::Limits;
 use crate::pool::dial::{DialTimes, dial};
 use crate::pool::link::{Connected, Link};
+use crate::pool::path::Path;
 use crate::pool::slot::{Effect, Event, Slot};
 
 pub(crate) mod dial;
 pub(crate) mod link;
+pub(crate) mod path;
 pub(crate) mod slot;
 
 /// After a reply's last byte hyper needs a moment to be ready for the next
@@ -43,6 +45,7 @@ pub(crate) struct Host {
     watchers: Mutex<JoinSet<()>>,
     recorder: Option<SharedRecorder>,
     random: Mutex<StdRng>,
+    path: Mutex<Path>,
 }
 
 /// Which connection a request may go on.
@@ -72,6 +75,7 @@ impl Host {
             watchers: Mutex::new(JoinSet::new()),
             recorder,
             random: Mutex::new(random),
+            path: Mutex::new(Path::new()),
         }
     }
 
@@ -116,6 +120,20 @@ impl Host {
 
     pub(crate) fn new_id(&self) -> ConnectionId {
         ConnectionId::random(&mut *lock(&self.random))
+    }
+
+    /// What is known of the path, for a moment.
+    pub(crate) fn path<T>(&self, of: impl FnOnce(&mut Path) -> T) -> T {
+        of(&mut lock(&self.path))
+    }
+
+    /// Closes every connection that is nobody's: what silenced one of them has
+    /// silenced its like.
+    pub(crate) fn distrust_idle(&self) {
+        let count = lock(&self.slots).len();
+        for index in 0..count {
+            self.on(index, Event::Closing, Manner::Kill);
+        }
     }
 
     /// How many connections are open and nobody's.
@@ -233,6 +251,8 @@ impl Lease {
 
     /// Keeps the connection for others, for at most `idle`.
     pub(crate) async fn give_back(mut self, idle: Duration) {
+        let learned = self.host.path(|path| path.idle_max(Instant::now()));
+        let idle = learned.map_or(idle, |learned| idle.min(learned));
         let Some(mut connected) = self.connected.take() else { return };
         match timeout(READY, connected.sender.ready()).await {
             Ok(Ok(())) => {

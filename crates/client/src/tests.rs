@@ -119,10 +119,54 @@ async fn a_get_or_head_on_a_connection_that_died_unseen_is_repeated_once_on_a_fr
     bench.client.stat(&object).await.unwrap();
     assert_eq!(server.connections.load(Ordering::SeqCst), 3, "vending, the dead one, the fresh one");
     let lines = bench.lines("request");
-    assert_eq!(lines[0]["repono"]["attempts"], 1);
-    assert_eq!(lines[0]["repono"]["connection"]["reused"], false);
-    assert_eq!(lines[1]["repono"]["attempts"], 2);
-    assert_eq!(lines[1]["repono"]["connection"]["reused"], false);
+    let seen = |line: usize| {
+        let repono = &lines[line]["repono"];
+        (repono["attempts"].as_u64(), repono["connection"]["reused"].as_bool(), &lines[line]["error"]["code"])
+    };
+    assert_eq!(lines.len(), 3, "each attempt is recorded");
+    assert_eq!(seen(0), (Some(1), Some(false), &Value::Null));
+    assert_eq!(seen(1), (Some(1), Some(true), &Value::from("ConnectionBroken")));
+    assert_eq!(seen(2), (Some(2), Some(false), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_reader_does_not_wait_for_a_connection_that_has_fallen_silent() {
+    let handler = |heard: Heard| {
+        if heard.connection == 1 && heard.nth == 1 { Move::Silence } else { object_head() }
+    };
+    let server = serve(with_vending(Arc::default(), handler)).await;
+    let bench = Bench::new(&server, Limits::DEFAULT);
+    let object = "demo/files/k".parse().unwrap();
+    bench.client.stat(&object).await.unwrap();
+    tokio::time::timeout(Limits::DEFAULT.first_byte / 2, bench.client.stat(&object)).await.unwrap().unwrap();
+    assert_eq!(server.connections.load(Ordering::SeqCst), 3, "vending, the silent one, the fresh one");
+    let lines = bench.lines("request");
+    let mut codes: Vec<_> = lines.iter().filter_map(|line| line["error"]["code"].as_str()).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, ["PeerSilent"], "acknowledged by the kernel, and not answered");
+    let last = lines.iter().find(|line| line["repono"]["attempts"] == 2).expect("the second attempt");
+    assert_eq!(last["repono"]["connection"]["reused"], false);
+}
+
+#[tokio::test]
+async fn a_silent_connection_is_waited_for_where_a_repetition_could_have_an_effect() {
+    let deletes = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&deletes);
+    let handler = move |heard: Heard| {
+        if heard.method == "DELETE" {
+            counted.fetch_add(1, Ordering::SeqCst);
+            return Move::Silence;
+        }
+        object_head()
+    };
+    let server = serve(with_vending(Arc::default(), handler)).await;
+    let limits = Limits { first_byte: Duration::from_secs(2), ..Limits::DEFAULT };
+    let bench = Bench::new(&server, limits);
+    let object = "demo/files/k".parse().unwrap();
+    bench.client.stat(&object).await.unwrap();
+    let ended = bench.client.remove(&object).await;
+    assert!(matches!(ended, Err(ClientError::TimedOut(Stage::FirstByte))), "{ended:?}");
+    assert_eq!(deletes.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

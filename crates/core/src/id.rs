@@ -73,6 +73,14 @@ impl ConnectionId {
         Self(bytes)
     }
 
+    /// The id that these 24 hex digits name; `None` for anything else.
+    #[must_use]
+    pub fn parse(hex: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 12];
+        let decoded = HEXLOWER.decode_len(hex.len()).is_ok_and(|len| len == bytes.len());
+        (decoded && HEXLOWER.decode_mut(hex, &mut bytes).is_ok()).then_some(Self(bytes))
+    }
+
     /// The bytes of the id.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 12] {
@@ -177,8 +185,17 @@ impl fmt::Debug for BlobId {
 mod tests {
     use rand::{SeedableRng, rngs::StdRng};
 
-    use super::{BlobId, TransId, VersionId};
+    use super::{BlobId, ConnectionId, TransId, VersionId};
     use crate::time::Timestamp;
+
+    #[test]
+    fn a_connection_is_found_again_by_what_is_written() {
+        let id = ConnectionId::random(&mut StdRng::seed_from_u64(3));
+        assert_eq!(ConnectionId::parse(id.to_string().as_bytes()), Some(id));
+        for none in [&b""[..], b"00", b"zz0000000000000000000000", b"00000000000000000000000000"] {
+            assert_eq!(ConnectionId::parse(none), None);
+        }
+    }
 
     #[test]
     fn trans_id_has_the_form_of_the_incident() {

@@ -4,6 +4,7 @@
 
 mod admin;
 mod connect;
+mod lab;
 mod objects;
 mod output;
 mod progress;
@@ -52,6 +53,8 @@ enum Command {
     Container(objects::ContainerOptions),
     /// Users, applications, groups, policies, keys, revocation, heads
     Admin(admin::Options),
+    /// Replay the incident on this machine: faults, and their remedies
+    Lab(lab::Options),
     /// Run one head
     Head(service::Options),
     /// Run the balancer
@@ -83,6 +86,7 @@ fn run(command: Command, form: Form) -> Result<()> {
         Command::Share(options) => objects::share(&options, form),
         Command::Container(options) => objects::container(&options, form),
         Command::Admin(options) => admin::run(&options, form),
+        Command::Lab(options) => lab::run(&options, form),
         Command::Head(options) => service::head(&options, form),
         Command::Balancer(options) => service::balancer(&options, form),
         Command::Vending(options) => service::vending(&options, form),

@@ -2,7 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -10,7 +14,7 @@ use repono_journal::Stamp;
 use repono_net::socket::{self, SocketOptions};
 use repono_net::tls;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::body::Outgoing;
 use crate::error::ClientError;
@@ -23,6 +27,13 @@ const ADDRESSES_MAX: usize = 4;
 
 /// The head of a reply beyond this is not ours.
 const REPLY_HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// A SYN that is not answered by then was lost, or waits in a full queue; the kernel
+/// would send it again after a second.
+const SYN_ANSWERED: Duration = Duration::from_millis(250);
+
+/// A server that has not answered a hello by then stands still.
+const HELLO_ANSWERED: Duration = Duration::from_secs(1);
 
 /// What opening took, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,15 +49,60 @@ pub(crate) struct Dialled {
     pub(crate) times: DialTimes,
 }
 
-/// Name look-up, TCP, TLS, HTTP, each within its limit.
+/// Name look-up, TCP, TLS, HTTP, each within its limit. Where a handshake is not
+/// answered soon, another connection is tried beside it, and the first one that
+/// stands is taken: nothing was asked for yet.
 pub(crate) async fn dial(host: &Host) -> Result<Dialled, ClientError> {
-    let unreachable = |source| ClientError::Unreachable { endpoint: host.endpoint.to_string(), source };
     let opened = Stamp::now();
-    let addresses = resolve(host).await.map_err(unreachable)?;
-    let resolved_ns = Stamp::mono_now();
-    let stream = connect(host, &addresses).await.map_err(unreachable)?;
+    let addresses = resolve(host).await.map_err(|source| unreachable(host, source))?;
+    let connected = AtomicBool::new(false);
+    let mut first = pin!(open(host, &addresses, opened, &connected));
+    tokio::select! {
+        biased;
+        ended = &mut first => return ended,
+        () = unanswered(&connected) => {}
+    }
+    let other = AtomicBool::new(false);
+    let mut second = pin!(open(host, &addresses, opened, &other));
+    tokio::select! {
+        ended = &mut first => match ended {
+            Ok(dialled) => Ok(dialled),
+            Err(_) => second.await,
+        },
+        ended = &mut second => match ended {
+            Ok(dialled) => Ok(dialled),
+            Err(_) => first.await,
+        },
+    }
+}
+
+/// Completes when a handshake takes longer than an answer.
+async fn unanswered(connected: &AtomicBool) {
+    sleep(SYN_ANSWERED).await;
+    if connected.load(Ordering::Relaxed) {
+        sleep(HELLO_ANSWERED - SYN_ANSWERED).await;
+    }
+}
+
+fn unreachable(host: &Host, source: io::Error) -> ClientError {
+    ClientError::Unreachable { endpoint: host.endpoint.to_string(), source }
+}
+
+/// One connection, from TCP to HTTP.
+async fn open(
+    host: &Host,
+    addresses: &[SocketAddr],
+    opened: Stamp,
+    connected: &AtomicBool,
+) -> Result<Dialled, ClientError> {
+    let unreachable = |source| unreachable(host, source);
+    let begun_ns = Stamp::mono_now();
+    let stream = connect(host, addresses).await.map_err(unreachable)?;
+    connected.store(true, Ordering::Relaxed);
     let connected_ns = Stamp::mono_now();
     let ends = (stream.local_addr().map_err(unreachable)?, stream.peer_addr().map_err(unreachable)?);
+    // Without it the connection serves, and is only not watched.
+    let socket = stream.as_fd().try_clone_to_owned().ok();
     let name = host.endpoint.server_name();
     let (stream, facts) = tls::connect(&host.tls, name, stream, host.limits.tls)
         .await
@@ -57,10 +113,10 @@ pub(crate) async fn dial(host: &Host) -> Result<Dialled, ClientError> {
         .handshake(TokioIo::new(stream))
         .await
         .map_err(ClientError::Broken)?;
-    let link = Arc::new(Link::new(host.new_id(), opened, ends, facts));
+    let link = Arc::new(Link::new(host.new_id(), opened, ends, facts, socket));
     let times = DialTimes {
-        dns: resolved_ns.saturating_sub(opened.mono_ns),
-        connect: connected_ns.saturating_sub(resolved_ns),
+        dns: begun_ns.saturating_sub(opened.mono_ns),
+        connect: connected_ns.saturating_sub(begun_ns),
         tls: secured_ns.saturating_sub(connected_ns),
     };
     Ok(Dialled { connected: Connected { sender, link }, driver, times })

@@ -3,15 +3,17 @@
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::pin::pin;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use hyper::client::conn::http1::{Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use repono_core::id::ConnectionId;
-use repono_journal::{ClosedBy, ConnectionRecord, Manner, Phase, Side, Stamp, Tls};
+use repono_journal::{ClosedBy, ConnectionRecord, Manner, Phase, Side, Stamp, TcpSummary, Tls};
+use repono_net::socket::{TcpInfo, tcp_info};
 use repono_net::tls::{TlsFacts, TlsVersion};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -50,6 +52,10 @@ pub(crate) struct Link {
     ended: AtomicBool,
     /// How we ended it, where it was us.
     ours: OnceLock<Manner>,
+    /// Why it was given up, where a request on it was overtaken.
+    silence: OnceLock<&'static str>,
+    /// The socket once more, for what the kernel knows of it; gone with its end.
+    socket: Mutex<Option<OwnedFd>>,
 }
 
 impl Link {
@@ -58,6 +64,7 @@ impl Link {
         opened: Stamp,
         ends: (SocketAddr, SocketAddr),
         tls: TlsFacts,
+        socket: Option<OwnedFd>,
     ) -> Self {
         let (source, destination) = ends;
         Self {
@@ -74,7 +81,25 @@ impl Link {
             idle_until: watch::Sender::new(None),
             ended: AtomicBool::new(false),
             ours: OnceLock::new(),
+            silence: OnceLock::new(),
+            socket: Mutex::new(socket),
         }
+    }
+
+    /// Notes that a request on it is overtaken, and why. The first reason stays.
+    pub(crate) fn silenced(&self, code: &'static str) {
+        let _first_stays = self.silence.set(code);
+    }
+
+    /// Why it was given up, if it was.
+    pub(crate) fn silence(&self) -> Option<&'static str> {
+        self.silence.get().copied()
+    }
+
+    /// What the kernel knows of the connection, while it is open.
+    pub(crate) fn tcp(&self) -> Option<TcpInfo> {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        socket.as_ref().and_then(|socket| tcp_info(socket).ok())
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -112,6 +137,7 @@ impl Link {
             manner,
             phase: if idle_since == 0 { Phase::Wait } else { Phase::Idle },
             idle_at_close_ns: idle,
+            tcp: [self.tcp().map(summary), None],
             ..ConnectionRecord::new(Side::Client, self.id, self.opened, self.source, self.destination)
         }
     }
@@ -144,8 +170,11 @@ pub(crate) async fn watch(
         }
     };
     link.ended.store(true, Ordering::SeqCst);
+    let record = link.record(&ended);
+    // A socket that is held open would never say FIN.
+    drop(link.socket.lock().unwrap_or_else(PoisonError::into_inner).take());
     if let Some(host) = host.upgrade() {
-        host.ended(slot, &link, &link.record(&ended));
+        host.ended(slot, &link, &record);
     }
 }
 
@@ -177,6 +206,19 @@ fn io_kind(error: &hyper::Error) -> Option<io::ErrorKind> {
         .take(DEPTH_MAX)
         .find_map(|cause| cause.downcast_ref::<io::Error>())
         .map(io::Error::kind)
+}
+
+fn summary(info: TcpInfo) -> TcpSummary {
+    TcpSummary {
+        rtt_us: info.rtt_us,
+        rttvar_us: info.rttvar_us,
+        retransmits: info.retransmits.into(),
+        total_retrans: info.total_retrans,
+        unacked: info.unacked,
+        backoff: info.backoff.into(),
+        last_ack_recv_ms: info.last_ack_recv_ms,
+        last_data_recv_ms: info.last_data_recv_ms,
+    }
 }
 
 fn journal_tls(facts: TlsFacts) -> Tls {

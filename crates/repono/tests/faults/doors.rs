@@ -58,7 +58,6 @@ async fn evict(stand: &Stand) {
 /// The first entrance is silent, the next try finds it open: a fresh connection holds
 /// nothing of the request's, so trying again repeats nothing.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "row 18, client: the pool does not try another connection when a handshake is not answered"]
 async fn an_unanswered_handshake_is_tried_again() {
     let stand = Stand::start(1_000, SHORT).await;
     stand.relay.set_plan(Plan::door(Door::Unanswered));

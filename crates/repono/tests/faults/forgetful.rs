@@ -58,7 +58,6 @@ fn keepalive_holds_a_connection_through_a_forgetful_box() {
 }
 
 #[test]
-#[ignore = "row 4, client: the pool does not race a silent connection yet"]
 fn a_forgetful_box_does_not_hold_a_reader_up() {
     scenario("forgetful::a_forgetful_box_does_not_hold_a_reader_up", |net| {
         Box::pin(async {

@@ -84,7 +84,6 @@ async fn a_close_that_races_a_write_leaves_it_whole_or_absent() {
 
 /// The box acknowledges and says nothing, as one that has lost its server.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "row 4, client: the pool does not race a silent connection yet"]
 async fn silence_on_an_idle_connection_does_not_hold_a_reader_up() {
     let stand = Stand::warm().await;
     stand.relay.doom(Effect::Silence(Reach::Both));

@@ -33,8 +33,6 @@
 //!
 //! Without a row here: 10 is a check of the configuration; 29 (ports used up), 30 (the
 //! clock jumps) and 31 (another address behind a name) need no fault on the way.
-//!
-//! A row of the client that the pool does not keep yet is `#[ignore]`d and says so.
 
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
