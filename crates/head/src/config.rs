@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use repono_net::socket::{KEEPALIVE_S, SocketOptions};
+use repono_net::tls::TlsFiles;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{
@@ -34,7 +35,7 @@ pub struct Config {
     /// File with the key that the balancer proves itself with, 64 hex digits.
     pub proxy_key_file: PathBuf,
     /// Certificates and their private keys.
-    pub tls: Tls,
+    pub tls: TlsFiles,
     /// Threads that serve connections. Default 1; more than the machine's cores
     /// gain nothing.
     #[serde(default = "threads")]
@@ -126,20 +127,6 @@ impl Config {
         }
         Ok(())
     }
-}
-
-/// Two certificate chains side by side, PEM; the client's offer decides which is used.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// Chain of the ECDSA P-256 certificate.
-    pub ecdsa_chain: PathBuf,
-    /// Its private key.
-    pub ecdsa_key: PathBuf,
-    /// Chain of the RSA-2048 certificate.
-    pub rsa_chain: PathBuf,
-    /// Its private key.
-    pub rsa_key: PathBuf,
 }
 
 const fn threads() -> usize {
