@@ -77,11 +77,10 @@ fn from(stand: &Stand, last: u8, to: SocketAddr) -> Wire {
     Wire::over(socket.into(), &stand.ca).expect("TLS")
 }
 
-#[test]
-fn a_crowd_sends_the_longest_quiet_away_and_tells_the_others() {
-    let stand = Stand::new();
+/// Takes a minute.
+pub(crate) fn a_crowd_sends_the_longest_quiet_away_and_tells_the_others(stand: &Stand) {
     let head = stand.head("crowd", &[("connections_max", "10"), ("threads", "1")]);
-    let mut wires: Vec<Wire> = (1..=9).map(|last| from(&stand, last, head.direct)).collect();
+    let mut wires: Vec<Wire> = (1..=9).map(|last| from(stand, last, head.direct)).collect();
     for wire in &mut wires {
         assert!(!announces(&stand.ask(wire).expect("a reply")), "a young connection is spared");
     }
@@ -98,13 +97,14 @@ fn a_crowd_sends_the_longest_quiet_away_and_tells_the_others() {
         assert!(!announces(&stand.ask(wire).expect("a reply")));
     }
     moment(56);
-    let [first, second, rest @ ..] = wires.as_mut_slice() else { panic!("nine connections") };
+    let (first, others) = wires.split_first_mut().expect("nine connections");
+    let (second, rest) = others.split_first_mut().expect("eight");
     first.set_patience(Duration::from_secs(30)).expect("set");
     ends_as(&head, first, "overload").expect("the longest quiet is closed");
     assert!(begun.elapsed() >= Duration::from_secs(59), "nobody below a minute is");
     // Eight of ten are no crowd any more.
     assert!(!announces(&stand.ask(second).expect("the next longest stays")));
-    let mut extra = from(&stand, 100, head.direct);
+    let mut extra = from(stand, 100, head.direct);
     assert!(!announces(&stand.ask(&mut extra).expect("a reply")), "new ones are spared");
     let old = rest.first_mut().expect("a connection");
     let told = wait::until("an old one is told", LIMIT, || {

@@ -10,9 +10,8 @@ use crate::stand::{Head, LIMIT, Stand, announces, ends_as, port};
 /// SIGTERM allows so long.
 const ALLOWED: Duration = Duration::from_secs(30);
 
-#[test]
-fn a_drain_takes_the_long_quiet_first_and_the_busy_last() {
-    let stand = Stand::new();
+/// Takes a minute and a half.
+pub(crate) fn a_drain_takes_the_long_quiet_first_and_the_busy_last(stand: &Stand) {
     let mut head = stand.head("drain", &[]);
     let asked = |wire: &mut Wire| announces(&stand.ask(wire).expect("a reply"));
     let mut long = stand.connect(head.direct);

@@ -14,7 +14,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::Value;
 
 use crate::peers::healthcheck;
-use crate::stand::{Head, LIMIT, Stand};
+use crate::stand::{Head, LIMIT, Setting, Stand};
 
 fn fifo(path: &Path) {
     mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO");
@@ -131,7 +131,7 @@ fn a_journal_that_nobody_takes_is_a_reason_not_to_be_ready() {
     fs::create_dir(&folder).expect("a folder");
     let path = folder.join("journal.jsonl");
     fifo(&path);
-    let mut head = stand.head_with_journal("journal", &folder, &[]);
+    let mut head = stand.head_set("journal", &Setting { journal: Some(&folder), ..Setting::default() });
     assert_eq!(healthcheck(&stand, &head).expect("a reply").status, 200);
     // Some hundred bytes each: more than a pipe holds.
     let mut wire = stand.connect(head.direct);
