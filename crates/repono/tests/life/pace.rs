@@ -8,6 +8,8 @@ use repono_testkit::frames::{self, END_HEADERS, END_STREAM, block, frame, kind};
 use repono_testkit::wait;
 use repono_testkit::wire::{Wire, address};
 
+use socket2::{Domain, Socket, Type};
+
 use crate::stand::{Head, LIMIT, Stand};
 
 /// A peer that takes nothing is given up after this.
@@ -118,16 +120,20 @@ fn readers(stand: &Stand, head: &Head) {
     wire.send(&frame(kind::SETTINGS, ACK, 0, &[])).expect("and it goes on");
 }
 
-/// Reads fast at first, so that the kernel gives the connection megabytes, then 4
+/// Reads fast at first, so that the kernel gives the connection megabytes, then 8
 /// KiB a second for longer than the head waits for a reader that takes nothing: all
-/// that time the kernel has no room for more.
+/// that time the head's kernel has no room for more, while the reader's, whose buffer
+/// is smaller, opens its window every few seconds.
 pub(crate) fn slow_reader(stand: &Stand) {
     const FAST: usize = 24 << 20;
     const WHOLE: usize = 48 << 20;
     let head = stand.head("reader", &[]);
     let body: Vec<u8> = (0..WHOLE).map(|n| u8::try_from(n % 251).unwrap_or_default()).collect();
     put(stand, &head, "/v1/demo/files/slowly", &body);
-    let mut wire = stand.connect(head.direct);
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(512 * 1024).expect("set");
+    socket.connect(&head.direct.into()).expect("connected");
+    let mut wire = Wire::over(socket.into(), &stand.ca).expect("TLS");
     wire.set_patience(LIMIT).expect("set");
     wire.send(stand.request("GET", "/v1/demo/files/slowly", "").as_bytes()).expect("sent");
     let mut taken = Vec::with_capacity(WHOLE);
@@ -144,7 +150,7 @@ pub(crate) fn slow_reader(stand: &Stand) {
     for second in 0..STALL.as_secs() + 15 {
         wait::until("a second is over", LIMIT, || (begun.elapsed().as_secs() > second).then_some(()))
             .expect("it is");
-        take(4 * 1024, &mut taken);
+        take(8 * 1024, &mut taken);
     }
     take(WHOLE - taken.len(), &mut taken);
     assert!(taken == body, "something else came");
