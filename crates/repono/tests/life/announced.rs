@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use repono_testkit::wait;
 use repono_testkit::wire::Wire;
+use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
 use crate::stand::{LIMIT, PROGRAM, Stand, announces, ends_as};
@@ -67,6 +68,28 @@ fn what_is_advertised_is_what_the_configuration_says_and_less_than_what_is_meant
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("idle_close_s = 17") && said.contains("more than 17 s"), "{said}");
+}
+
+/// What came in time is answered, although the head had no time to look.
+#[test]
+fn a_request_that_waits_in_the_kernel_is_answered_after_the_idle_clock_ran_out() {
+    let stand = Stand::new();
+    let head = stand.head("stopped", &[]);
+    let mut wire = stand.connect(head.direct);
+    wire.send(b"GET /info HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
+    assert_eq!(wire.response("GET").expect("a reply").status, 200);
+    let begun = Instant::now();
+    head.signal(Signal::STOP);
+    wire.send(b"GET /info HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
+    // A stranger may be quiet for 15 s.
+    wait::until("the clock has run out", Duration::from_secs(30), || {
+        (begun.elapsed() > Duration::from_secs(17)).then_some(())
+    })
+    .expect("it has");
+    head.signal(Signal::CONT);
+    assert_eq!(wire.response("GET").expect("no close").status, 200);
+    // All threads stood still alike, so that none of them is ill.
+    assert_eq!(crate::peers::healthcheck(&stand, &head).expect("a reply").status, 200);
 }
 
 /// A connection from an address of its own: one source may not hold them all.

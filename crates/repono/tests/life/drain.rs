@@ -84,3 +84,27 @@ fn a_request_that_raced_an_idle_close_is_counted() {
     drop(orderly);
     assert!(head.record_of(port).get("late_bytes").is_none(), "a farewell is no request");
 }
+
+/// A request that began before the drain is answered as one that came after it.
+#[test]
+fn a_reply_under_way_when_the_drain_begins_announces_the_end() {
+    let stand = Stand::new();
+    let mut head = stand.head("under-way", &[]);
+    let mut wire = stand.connect(head.direct);
+    let request =
+        stand.request("PUT", "/v1/demo/files/under-way", "Content-Length: 8\r\nExpect: 100-continue\r\n");
+    wire.send(request.as_bytes()).expect("sent");
+    assert_eq!(wire.response("PUT").expect("admitted").status, 100);
+    head.terminate();
+    wait::until("it drains", LIMIT, || {
+        let answer = crate::peers::healthcheck(&stand, &head).ok()?;
+        (answer.status == 503).then_some(())
+    })
+    .expect("it does");
+    wire.send(b"complete").expect("sent");
+    let response = wire.response("PUT").expect("a reply");
+    assert_eq!((response.status, announces(&response)), (201, true));
+    ends_as(&head, &mut wire, "drain").expect("the end");
+    drop(wire);
+    head.ended(LIMIT);
+}

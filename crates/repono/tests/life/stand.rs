@@ -111,7 +111,11 @@ impl Stand {
 
 impl Head {
     pub(crate) fn terminate(&self) {
-        send(self.child.id(), Signal::TERM).expect("a signal");
+        self.signal(Signal::TERM);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        send(self.child.id(), signal).expect("a signal");
     }
 
     /// Waits for the end of the process; gives when it came.
