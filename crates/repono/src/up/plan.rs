@@ -181,7 +181,7 @@ impl Plan {
                     },
                     threads: self.threads,
                     connections_max: 12_000,
-                    keep_alive_s: 55,
+                    idle_advertised_s: 55,
                     idle_close_s: 650,
                     connection_age_max_s: 3_600,
                     connection_requests_max: 100_000,

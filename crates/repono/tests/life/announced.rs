@@ -51,7 +51,7 @@ fn age_is_announced_and_ends_no_quiet_connection() {
 #[test]
 fn what_is_advertised_is_what_the_configuration_says_and_less_than_what_is_meant() {
     let stand = Stand::new();
-    let head = stand.head("advertised", &[("keep_alive_s", "7"), ("idle_close_s", "18")]);
+    let head = stand.head("advertised", &[("idle_advertised_s", "7"), ("idle_close_s", "18")]);
     let mut wire = stand.connect(head.direct);
     let response = stand.ask(&mut wire).expect("a reply");
     assert_eq!(response.header("keep-alive"), Some("timeout=7"));
