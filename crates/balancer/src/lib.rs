@@ -27,7 +27,6 @@ mod descriptors;
 mod end_code;
 mod handover;
 pub mod heads;
-mod key_file;
 pub mod probe;
 mod record;
 mod service;

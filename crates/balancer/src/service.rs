@@ -11,7 +11,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use repono_journal::{Journal, JournalConfig, JournalError};
 use repono_net::drain::Drain;
-use repono_net::proxy_v2::ProxyKey;
+use repono_net::proxy_v2::{KeyFileError, ProxyKey};
 use repono_net::tls::{self, TlsError};
 use repono_relay::Clocks;
 use tokio::sync::{mpsc, oneshot};
@@ -22,7 +22,6 @@ use crate::checks::{CHECK_MAX, check_while_held};
 use crate::config::{Config, ConfigError};
 use crate::connection::Common;
 use crate::heads::Heads;
-use crate::key_file::{self, KeyFileError};
 use crate::probe::Probe;
 use crate::shard::Shard;
 use crate::trace::Traces;
@@ -249,7 +248,7 @@ struct Opened {
 
 impl Opened {
     fn open(config: &Config) -> Result<Self, BalancerError> {
-        let proxy_key = key_file::read(&config.proxy_key_file)?;
+        let proxy_key = ProxyKey::read(&config.proxy_key_file)?;
         let ca = std::fs::read(&config.ca)
             .map_err(|source| BalancerError::Ca { path: config.ca.clone(), source })?;
         let tls = tls::client_config(&ca)?;

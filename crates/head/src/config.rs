@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use repono_net::socket::{KEEPALIVE_S, SocketOptions};
+use repono_net::tls::TlsFiles;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{
@@ -34,7 +35,7 @@ pub struct Config {
     /// File with the key that the balancer proves itself with, 64 hex digits.
     pub proxy_key_file: PathBuf,
     /// Certificates and their private keys.
-    pub tls: Tls,
+    pub tls: TlsFiles,
     /// Threads that serve connections. Default 1; more than the machine's cores
     /// gain nothing.
     #[serde(default = "threads")]
@@ -47,12 +48,12 @@ pub struct Config {
     /// What `Keep-Alive` tells clients, in seconds: how long they may keep a
     /// connection that they do not use. Default 55, shorter than any silent
     /// middlebox.
-    #[serde(default = "keep_alive_s")]
-    pub keep_alive_s: u64,
+    #[serde(default = "idle_advertised_s")]
+    pub idle_advertised_s: u64,
     /// How long a connection of a known client may really be quiet, in seconds.
     /// Default 650, longer than clients and balancers keep an idle connection, so
     /// that the close is never ours and never races a request. More than
-    /// `keep_alive_s` by more than 10 s.
+    /// `idle_advertised_s` by more than 10 s.
     #[serde(default = "idle_close_s")]
     pub idle_close_s: u64,
     /// Age of a connection, in seconds, from which on the next reply announces its
@@ -90,14 +91,14 @@ pub struct Config {
 pub enum ConfigError {
     /// Clients would use connections that this head is about to close.
     #[error(
-        "idle_close_s = {idle_close_s} would close connections that clients may still use: keep_alive_s = {keep_alive_s} asks for more than {} s",
-        keep_alive_s.saturating_add(KEEP_ALIVE_GRACE.as_secs())
+        "idle_close_s = {idle_close_s} would close connections that clients may still use: idle_advertised_s = {idle_advertised_s} asks for more than {} s",
+        idle_advertised_s.saturating_add(KEEP_ALIVE_GRACE.as_secs())
     )]
     IdleBeforeAdvertised {
         /// The real limit.
         idle_close_s: u64,
         /// What clients are told.
-        keep_alive_s: u64,
+        idle_advertised_s: u64,
     },
     /// A limit of 0 would end each connection with its first reply.
     #[error("{0} = 0 would end every connection at its first request")]
@@ -114,9 +115,9 @@ impl Config {
     ///
     /// *Errors*: [`ConfigError`].
     pub const fn validate(&self) -> Result<(), ConfigError> {
-        let Self { idle_close_s, keep_alive_s, .. } = *self;
-        if idle_close_s <= keep_alive_s.saturating_add(KEEP_ALIVE_GRACE.as_secs()) {
-            return Err(ConfigError::IdleBeforeAdvertised { idle_close_s, keep_alive_s });
+        let Self { idle_close_s, idle_advertised_s, .. } = *self;
+        if idle_close_s <= idle_advertised_s.saturating_add(KEEP_ALIVE_GRACE.as_secs()) {
+            return Err(ConfigError::IdleBeforeAdvertised { idle_close_s, idle_advertised_s });
         }
         if self.connection_age_max_s == 0 {
             return Err(ConfigError::Zero("connection_age_max_s"));
@@ -128,20 +129,6 @@ impl Config {
     }
 }
 
-/// Two certificate chains side by side, PEM; the client's offer decides which is used.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// Chain of the ECDSA P-256 certificate.
-    pub ecdsa_chain: PathBuf,
-    /// Its private key.
-    pub ecdsa_key: PathBuf,
-    /// Chain of the RSA-2048 certificate.
-    pub rsa_chain: PathBuf,
-    /// Its private key.
-    pub rsa_key: PathBuf,
-}
-
 const fn threads() -> usize {
     1
 }
@@ -150,7 +137,7 @@ const fn connections_max() -> usize {
     12_000
 }
 
-const fn keep_alive_s() -> u64 {
+const fn idle_advertised_s() -> u64 {
     KEEP_ALIVE_ADVERTISED.as_secs()
 }
 

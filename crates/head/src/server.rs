@@ -14,9 +14,9 @@ use repono_journal::{ChangeRecord, Journal, JournalConfig, JournalError, Recorde
 use repono_net::descriptors;
 use repono_net::drain::{Allowance, Drain, Until};
 use repono_net::listen::{self, Accepted, Acceptor, accept_loop};
-use repono_net::proxy_v2::ProxyKey;
+use repono_net::proxy_v2::{KeyFileError, ProxyKey};
 use repono_net::socket::{SocketOptions, prepare_accepted};
-use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKeys, TlsError};
+use repono_net::tls::{self, ServerIdentity, TicketKeys, TlsError};
 use repono_store::error::StoreError;
 use repono_store::store::{Store, StoreConfig};
 use repono_ticket::{MasterKey, SealError};
@@ -68,6 +68,9 @@ pub enum HeadError {
         /// What is wrong with it.
         source: SealError,
     },
+    /// The key of the PROXY header cannot be used.
+    #[error("the key that the balancer proves itself with cannot be used")]
+    ProxyKey(#[from] KeyFileError),
     /// The store cannot be opened or read.
     #[error("the store cannot be used")]
     Store(#[from] StoreError),
@@ -243,15 +246,12 @@ struct Opened {
 impl Opened {
     async fn open(config: &Config, said: mpsc::Receiver<Turn>) -> Result<Self, HeadError> {
         let masters = Masters { heads: master_key(&config.heads_master_key_file)? };
-        let proxy_key = ProxyKey::new(&*key_bytes(&config.proxy_key_file)?);
+        let proxy_key = ProxyKey::read(&config.proxy_key_file)?;
         let store = Store::open(StoreConfig::new(&config.store))?;
         let snapshot = store.meta().identity().await?;
         let Built { directory, tls: keys } = build(&snapshot, &masters, Timestamp::now().unix_seconds())?;
         let ticket_keys = TicketKeys::new(keys.current, keys.accepted);
-        let identity = ServerIdentity::load(vec![
-            PairFiles { chain: config.tls.ecdsa_chain.clone(), key: config.tls.ecdsa_key.clone() },
-            PairFiles { chain: config.tls.rsa_chain.clone(), key: config.tls.rsa_key.clone() },
-        ])?;
+        let identity = ServerIdentity::load(config.tls.pairs())?;
         let tls = tls::server_config(
             Arc::clone(&identity),
             Arc::clone(&ticket_keys),
@@ -291,15 +291,4 @@ fn read(path: &Path) -> Result<Zeroizing<String>, HeadError> {
 
 fn master_key(path: &Path) -> Result<MasterKey, HeadError> {
     MasterKey::from_hex(&read(path)?).map_err(|source| HeadError::Key { path: path.to_owned(), source })
-}
-
-fn key_bytes(path: &Path) -> Result<Zeroizing<[u8; 32]>, HeadError> {
-    let text = read(path)?;
-    let mut bytes = Zeroizing::new([0; 32]);
-    let decoded = data_encoding::HEXLOWER
-        .decode_mut(text.trim_end().as_bytes().get(..64).unwrap_or_default(), &mut *bytes);
-    match decoded {
-        Ok(32) if text.trim_end().len() == 64 => Ok(bytes),
-        Ok(_) | Err(_) => Err(HeadError::Key { path: path.to_owned(), source: SealError::KeyText }),
-    }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use repono_net::tls::TlsFiles;
 use serde::{Deserialize, Serialize};
 
 /// Everything that the monitor is told; TOML, every key as documented here.
@@ -18,22 +19,7 @@ pub struct Config {
     /// The balancer's administrators' socket. It may come later than the monitor.
     pub balancer_admin_socket: PathBuf,
     /// Certificates and their private keys.
-    pub tls: Tls,
-}
-
-/// Two certificate chains side by side, PEM; the client's offer decides which is
-/// used.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// Chain of the ECDSA P-256 certificate.
-    pub ecdsa_chain: PathBuf,
-    /// Its private key.
-    pub ecdsa_key: PathBuf,
-    /// Chain of the RSA-2048 certificate.
-    pub rsa_chain: PathBuf,
-    /// Its private key.
-    pub rsa_key: PathBuf,
+    pub tls: TlsFiles,
 }
 
 fn name() -> String {

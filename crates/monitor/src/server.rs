@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rand::Rng;
 use repono_net::drain::{Allowance, Drain, Until};
 use repono_net::listen::{self, Acceptor, accept_loop};
-use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKey, TicketKeyError, TicketKeys, TlsError};
+use repono_net::tls::{self, ServerIdentity, TicketKey, TicketKeyError, TicketKeys, TlsError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -60,7 +60,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), MonitorError> {
     let tickets = TicketKeys::new(ticket_key()?, Vec::new());
-    let identity = identity(&config)?;
+    let identity = ServerIdentity::load(config.tls.pairs())?;
     let tls = tls::server_config(Arc::clone(&identity), Arc::clone(&tickets), &[tls::ALPN_HTTP1])?;
     let acceptor = listener(config.listen)?;
     let bound = BoundAddresses { https: acceptor.local_addr() };
@@ -103,14 +103,6 @@ async fn receive(acceptor: Acceptor, house: Arc<House>, drain: &Drain) -> io::Re
 fn listener(address: SocketAddr) -> Result<Acceptor, MonitorError> {
     let bound = listen::bind(address, listen::BACKLOG).and_then(Acceptor::new);
     bound.map_err(|source| MonitorError::Listen { address, source })
-}
-
-fn identity(config: &Config) -> Result<Arc<ServerIdentity>, TlsError> {
-    let files = &config.tls;
-    ServerIdentity::load(vec![
-        PairFiles { chain: files.ecdsa_chain.clone(), key: files.ecdsa_key.clone() },
-        PairFiles { chain: files.rsa_chain.clone(), key: files.rsa_key.clone() },
-    ])
 }
 
 fn ticket_key() -> Result<TicketKey, TicketKeyError> {

@@ -16,7 +16,7 @@ use http_body_util::BodyExt;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use repono_monitor::{BoundAddresses, Config, MonitorError, config, run};
+use repono_monitor::{BoundAddresses, Config, MonitorError, run};
 use repono_net::tls;
 use rustls_pki_types::ServerName;
 use serde_json::{Value, json};
@@ -67,7 +67,7 @@ impl Site {
             balancer_admin_socket: self.path("balancer.sock"),
             // One pair stands in for both: making an RSA key would take longer than
             // every test here.
-            tls: config::Tls {
+            tls: repono_net::tls::TlsFiles {
                 ecdsa_chain: self.path("server.pem"),
                 ecdsa_key: self.path("server.key"),
                 rsa_chain: self.path("server.pem"),

@@ -18,6 +18,8 @@
 //!
 //! *Source*: HAProxy `doc/proxy-protocol.txt`, sections 2.2 and 2.2.8.
 
+mod key_file;
+
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -28,6 +30,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
 use crate::listen::canonical;
+
+pub use key_file::KeyFileError;
 
 /// The longest header.
 pub const HEADER_BYTES_MAX: usize = PREFIX_BYTES + V6_BYTES + ID_TLV_BYTES + MAC_TLV_BYTES;

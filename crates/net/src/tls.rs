@@ -21,10 +21,12 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::close::{self, Announce};
 
+mod files;
 mod identity;
 mod renewal;
 mod tickets;
 
+pub use files::TlsFiles;
 pub use identity::{PAIRS_MAX, PairFiles, ServerIdentity};
 pub use renewal::keep_current;
 pub use tickets::{ACCEPTED_KEYS_MAX, TICKET_LIFETIME, TicketKey, TicketKeyError, TicketKeys};

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use repono_net::tls::TlsFiles;
 use serde::{Deserialize, Serialize};
 
 mod swift_login;
@@ -32,26 +33,11 @@ pub struct Config {
     /// pre-authorized URIs and of TLS session tickets.
     pub heads_master_key_file: PathBuf,
     /// Certificates and their private keys.
-    pub tls: Tls,
+    pub tls: TlsFiles,
     /// Swift's v1 log-in, `GET /auth/v1.0`. Default: not served, because a user's
     /// secret is enough for it and no application's is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swift_login: Option<SwiftLogin>,
-}
-
-/// Two certificate chains side by side, PEM; the client's offer decides which is
-/// used.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// Chain of the ECDSA P-256 certificate.
-    pub ecdsa_chain: PathBuf,
-    /// Its private key.
-    pub ecdsa_key: PathBuf,
-    /// Chain of the RSA-2048 certificate.
-    pub rsa_chain: PathBuf,
-    /// Its private key.
-    pub rsa_key: PathBuf,
 }
 
 fn name() -> String {

@@ -16,7 +16,7 @@ use repono_core::time::Timestamp;
 use repono_journal::{Journal, JournalConfig, JournalError, SharedRecorder};
 use repono_net::drain::{Allowance, Drain, Until};
 use repono_net::listen::{self, Acceptor, accept_loop};
-use repono_net::tls::{self, PairFiles, ServerIdentity, TlsError};
+use repono_net::tls::{self, ServerIdentity, TlsError};
 use repono_store::error::StoreError;
 use repono_store::model::identity::Audit;
 use repono_store::store::{Store, StoreConfig};
@@ -232,7 +232,7 @@ impl Opened {
         let desk = Arc::new(Desk::new(Arc::clone(&feed), Arc::clone(&verifier), recorder.clone()));
         let office = Office::new(meta, Arc::clone(&feed), masters, verifier, recorder.clone(), clock);
         let tickets = SessionTickets::new().map_err(|_| VendingError::Cryptography)?;
-        let identity = identity(config)?;
+        let identity = ServerIdentity::load(config.tls.pairs())?;
         let swift = config.swift_login.clone().map(Arc::new);
         let tls = tls::server_config(Arc::clone(&identity), tickets.keys(), &[tls::ALPN_HTTP1])?;
         Ok(Self { feed, office: Arc::new(office), desk, tls, identity, swift, tickets, recorder, journal })
@@ -255,14 +255,6 @@ pub(crate) fn started(at: Timestamp) -> Audit {
         source: "this process".to_owned(),
         what: "make the keys that are missing".to_owned(),
     }
-}
-
-fn identity(config: &Config) -> Result<Arc<ServerIdentity>, VendingError> {
-    let files = &config.tls;
-    Ok(ServerIdentity::load(vec![
-        PairFiles { chain: files.ecdsa_chain.clone(), key: files.ecdsa_key.clone() },
-        PairFiles { chain: files.rsa_chain.clone(), key: files.rsa_key.clone() },
-    ])?)
 }
 
 fn masters(config: &Config) -> Result<Masters, VendingError> {

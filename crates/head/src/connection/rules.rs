@@ -26,7 +26,7 @@ impl Rules {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             idle: Duration::from_secs(config.idle_close_s),
-            keep_alive: format!("timeout={}", config.keep_alive_s).into(),
+            keep_alive: format!("timeout={}", config.idle_advertised_s).into(),
             age: Duration::from_secs(config.connection_age_max_s),
             requests: config.connection_requests_max,
         }
@@ -92,10 +92,12 @@ mod tests {
         assert_eq!(config("").validate(), Ok(()));
         assert_eq!(Rules::new(&config("")).keep_alive.as_ref(), "timeout=55");
         assert_eq!(config("idle_close_s = 66").validate(), Ok(()));
-        let early =
-            |idle_close_s, keep_alive_s| ConfigError::IdleBeforeAdvertised { idle_close_s, keep_alive_s };
+        let early = |idle_close_s, idle_advertised_s| ConfigError::IdleBeforeAdvertised {
+            idle_close_s,
+            idle_advertised_s,
+        };
         assert_eq!(config("idle_close_s = 65").validate(), Err(early(65, 55)));
-        assert_eq!(config("keep_alive_s = 640").validate(), Err(early(650, 640)));
+        assert_eq!(config("idle_advertised_s = 640").validate(), Err(early(650, 640)));
         let zeros = ["connection_age_max_s", "connection_requests_max"];
         for key in zeros {
             assert_eq!(config(&format!("{key} = 0")).validate(), Err(ConfigError::Zero(key)));

@@ -1,5 +1,5 @@
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{SocketOptions, TcpState, connect, prepare_accepted, reset, tcp_info};
+use super::{SocketOptions, TcpState, connect, has_input, prepare_accepted, reset, tcp_info};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -62,6 +62,21 @@ async fn tcp_info_counts_what_was_acknowledged() {
     assert!(info.bytes_acked.is_some_and(|bytes| (5..=6).contains(&bytes)), "{info:?}");
     assert!(info.snd_wnd.is_some_and(|window| window > 0));
     assert!(!info.peer_is_gone());
+}
+
+#[tokio::test]
+async fn input_is_seen_before_the_runtime_hears_of_it() {
+    let (client, server) = pair().await;
+    assert!(!has_input(&server));
+    let client = client.into_std().expect("a socket");
+    (&client).write_all(b"x").expect("write");
+    // Loopback delivers within the write, and nothing here lets the runtime look.
+    assert!(has_input(&server));
+    server.readable().await.expect("readable");
+    assert_eq!(server.try_read(&mut [0; 8]).expect("read"), 1);
+    assert!(!has_input(&server));
+    client.shutdown(Shutdown::Write).expect("FIN");
+    assert!(has_input(&server), "a FIN is something, too");
 }
 
 #[tokio::test]

@@ -244,6 +244,46 @@ async fn the_close_is_announced_by_close_notify() {
     }
 }
 
+/// A client that takes a readable connection for a dead one would throw it away if a
+/// ticket came while it is idle.
+#[tokio::test]
+async fn tickets_come_with_the_handshake_alone() {
+    /// One byte, its type, and the tag (RFC 8446 section 5.2); an alert has two.
+    const BYTE: usize = 18;
+    const ALERT: usize = 19;
+    let authority = Authority::new();
+    let server = head(&authority.both(), &tickets(1));
+    let client = client_config(authority.ca_pem().as_bytes()).expect("configured");
+    let (near, far) = pair().await;
+    let serving = tokio::spawn(async move {
+        let (mut stream, _) = accept(&server, far, LIMIT).await.expect("handshake");
+        for _ in 0..2 {
+            stream.read_exact(&mut [0]).await.expect("a byte");
+            stream.write_all(b"!").await.expect("written");
+            stream.flush().await.expect("flushed");
+        }
+        close::staged(stream, close::Limits::DEFAULT).await
+    });
+    let (mut stream, _) = connect(&client, name(), near, LIMIT).await.expect("handshake");
+    stream.write_all(b"??").await.expect("written");
+    stream.flush().await.expect("flushed");
+    // From here on the records are counted and not read.
+    let mut raw = stream.into_inner().0;
+    let mut wire = Vec::new();
+    raw.read_to_end(&mut wire).await.expect("a FIN");
+    drop(raw);
+    serving.await.expect("no panic");
+    let (mut lengths, mut rest) = (Vec::new(), wire.as_slice());
+    while let [_, _, _, high, low, more @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        lengths.push(length);
+        rest = more.get(length..).expect("whole records");
+    }
+    let replies = lengths.iter().position(|length| *length == BYTE).expect("a reply");
+    assert!(replies > 0, "no ticket at all: {lengths:?}");
+    assert_eq!(lengths.get(replies..), Some(&[BYTE, BYTE, ALERT][..]), "{lengths:?}");
+}
+
 #[tokio::test]
 async fn what_comes_after_close_notify_is_not_decrypted() {
     const JUNK: &[u8] = b"GET / HTTP/1.1\r\n\r\n";

@@ -8,6 +8,7 @@ use std::thread::available_parallelism;
 use anyhow::{Context, Result};
 use repono_core::time::Timestamp;
 use repono_net::socket::KEEPALIVE_S;
+use repono_net::tls::TlsFiles;
 use repono_store::store::{Store, StoreConfig};
 use repono_ticket::MasterKey;
 use repono_vending::first_run::{self, FirstRun, Masters};
@@ -133,7 +134,7 @@ impl Plan {
                 journal: layout.journal(),
                 vending_master_key_file: secret(VENDING_MASTER),
                 heads_master_key_file: secret(HEADS_MASTER),
-                tls: repono_vending::config::Tls {
+                tls: TlsFiles {
                     ecdsa_chain: secret("server-ecdsa.pem"),
                     ecdsa_key: secret("server-key-ecdsa.pem"),
                     rsa_chain: secret("server-rsa.pem"),
@@ -152,7 +153,7 @@ impl Plan {
                 name: "monitor".into(),
                 listen: self.monitor,
                 balancer_admin_socket: layout.socket("balancer"),
-                tls: repono_monitor::config::Tls {
+                tls: TlsFiles {
                     ecdsa_chain: secret("server-ecdsa.pem"),
                     ecdsa_key: secret("server-key-ecdsa.pem"),
                     rsa_chain: secret("server-rsa.pem"),
@@ -172,7 +173,7 @@ impl Plan {
                     journal: layout.journal(),
                     heads_master_key_file: secret(HEADS_MASTER),
                     proxy_key_file: secret(PROXY_KEY),
-                    tls: repono_head::config::Tls {
+                    tls: TlsFiles {
                         ecdsa_chain: secret("server-ecdsa.pem"),
                         ecdsa_key: secret("server-key-ecdsa.pem"),
                         rsa_chain: secret("server-rsa.pem"),
@@ -180,7 +181,7 @@ impl Plan {
                     },
                     threads: self.threads,
                     connections_max: 12_000,
-                    keep_alive_s: 55,
+                    idle_advertised_s: 55,
                     idle_close_s: 650,
                     connection_age_max_s: 3_600,
                     connection_requests_max: 100_000,

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use repono_testkit::wait;
 use repono_testkit::wire::Wire;
+use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
 
 use crate::stand::{LIMIT, PROGRAM, Stand, announces, ends_as};
@@ -50,7 +51,7 @@ fn age_is_announced_and_ends_no_quiet_connection() {
 #[test]
 fn what_is_advertised_is_what_the_configuration_says_and_less_than_what_is_meant() {
     let stand = Stand::new();
-    let head = stand.head("advertised", &[("keep_alive_s", "7"), ("idle_close_s", "18")]);
+    let head = stand.head("advertised", &[("idle_advertised_s", "7"), ("idle_close_s", "18")]);
     let mut wire = stand.connect(head.direct);
     let response = stand.ask(&mut wire).expect("a reply");
     assert_eq!(response.header("keep-alive"), Some("timeout=7"));
@@ -69,6 +70,28 @@ fn what_is_advertised_is_what_the_configuration_says_and_less_than_what_is_meant
     assert!(said.contains("idle_close_s = 17") && said.contains("more than 17 s"), "{said}");
 }
 
+/// What came in time is answered, although the head had no time to look.
+#[test]
+fn a_request_that_waits_in_the_kernel_is_answered_after_the_idle_clock_ran_out() {
+    let stand = Stand::new();
+    let head = stand.head("stopped", &[]);
+    let mut wire = stand.connect(head.direct);
+    wire.send(b"GET /info HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
+    assert_eq!(wire.response("GET").expect("a reply").status, 200);
+    let begun = Instant::now();
+    head.signal(Signal::STOP);
+    wire.send(b"GET /info HTTP/1.1\r\nHost: h\r\n\r\n").expect("sent");
+    // A stranger may be quiet for 15 s.
+    wait::until("the clock has run out", Duration::from_secs(30), || {
+        (begun.elapsed() > Duration::from_secs(17)).then_some(())
+    })
+    .expect("it has");
+    head.signal(Signal::CONT);
+    assert_eq!(wire.response("GET").expect("no close").status, 200);
+    // All threads stood still alike, so that none of them is ill.
+    assert_eq!(crate::peers::healthcheck(&stand, &head).expect("a reply").status, 200);
+}
+
 /// A connection from an address of its own: one source may not hold them all.
 fn from(stand: &Stand, last: u8, to: SocketAddr) -> Wire {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
@@ -77,11 +100,10 @@ fn from(stand: &Stand, last: u8, to: SocketAddr) -> Wire {
     Wire::over(socket.into(), &stand.ca).expect("TLS")
 }
 
-#[test]
-fn a_crowd_sends_the_longest_quiet_away_and_tells_the_others() {
-    let stand = Stand::new();
+/// Takes a minute.
+pub(crate) fn a_crowd_sends_the_longest_quiet_away_and_tells_the_others(stand: &Stand) {
     let head = stand.head("crowd", &[("connections_max", "10"), ("threads", "1")]);
-    let mut wires: Vec<Wire> = (1..=9).map(|last| from(&stand, last, head.direct)).collect();
+    let mut wires: Vec<Wire> = (1..=9).map(|last| from(stand, last, head.direct)).collect();
     for wire in &mut wires {
         assert!(!announces(&stand.ask(wire).expect("a reply")), "a young connection is spared");
     }
@@ -98,13 +120,14 @@ fn a_crowd_sends_the_longest_quiet_away_and_tells_the_others() {
         assert!(!announces(&stand.ask(wire).expect("a reply")));
     }
     moment(56);
-    let [first, second, rest @ ..] = wires.as_mut_slice() else { panic!("nine connections") };
+    let (first, others) = wires.split_first_mut().expect("nine connections");
+    let (second, rest) = others.split_first_mut().expect("eight");
     first.set_patience(Duration::from_secs(30)).expect("set");
     ends_as(&head, first, "overload").expect("the longest quiet is closed");
     assert!(begun.elapsed() >= Duration::from_secs(59), "nobody below a minute is");
     // Eight of ten are no crowd any more.
     assert!(!announces(&stand.ask(second).expect("the next longest stays")));
-    let mut extra = from(&stand, 100, head.direct);
+    let mut extra = from(stand, 100, head.direct);
     assert!(!announces(&stand.ask(&mut extra).expect("a reply")), "new ones are spared");
     let old = rest.first_mut().expect("a connection");
     let told = wait::until("an old one is told", LIMIT, || {

@@ -10,9 +10,8 @@ use crate::stand::{Head, LIMIT, Stand, announces, ends_as, port};
 /// SIGTERM allows so long.
 const ALLOWED: Duration = Duration::from_secs(30);
 
-#[test]
-fn a_drain_takes_the_long_quiet_first_and_the_busy_last() {
-    let stand = Stand::new();
+/// Takes a minute and a half.
+pub(crate) fn a_drain_takes_the_long_quiet_first_and_the_busy_last(stand: &Stand) {
     let mut head = stand.head("drain", &[]);
     let asked = |wire: &mut Wire| announces(&stand.ask(wire).expect("a reply"));
     let mut long = stand.connect(head.direct);
@@ -84,4 +83,28 @@ fn a_request_that_raced_an_idle_close_is_counted() {
     orderly.finish().expect("closed");
     drop(orderly);
     assert!(head.record_of(port).get("late_bytes").is_none(), "a farewell is no request");
+}
+
+/// A request that began before the drain is answered as one that came after it.
+#[test]
+fn a_reply_under_way_when_the_drain_begins_announces_the_end() {
+    let stand = Stand::new();
+    let mut head = stand.head("under-way", &[]);
+    let mut wire = stand.connect(head.direct);
+    let request =
+        stand.request("PUT", "/v1/demo/files/under-way", "Content-Length: 8\r\nExpect: 100-continue\r\n");
+    wire.send(request.as_bytes()).expect("sent");
+    assert_eq!(wire.response("PUT").expect("admitted").status, 100);
+    head.terminate();
+    wait::until("it drains", LIMIT, || {
+        let answer = crate::peers::healthcheck(&stand, &head).ok()?;
+        (answer.status == 503).then_some(())
+    })
+    .expect("it does");
+    wire.send(b"complete").expect("sent");
+    let response = wire.response("PUT").expect("a reply");
+    assert_eq!((response.status, announces(&response)), (201, true));
+    ends_as(&head, &mut wire, "drain").expect("the end");
+    drop(wire);
+    head.ended(LIMIT);
 }

@@ -25,6 +25,17 @@ pub(crate) struct Stand {
     pub(crate) ticket: String,
 }
 
+/// What is not usual about a head.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Setting<'s> {
+    /// Keys of its configuration.
+    pub(crate) keys: &'s [(&'s str, &'s str)],
+    /// The folder of its journal.
+    pub(crate) journal: Option<&'s Path>,
+    /// Variables of its environment.
+    pub(crate) environment: &'s [(&'s str, &'s Path)],
+}
+
 /// A head of the test's own.
 pub(crate) struct Head {
     pub(crate) direct: SocketAddr,
@@ -44,10 +55,13 @@ impl Stand {
     /// Starts a head whose configuration has these keys besides the usual ones, or
     /// instead of them.
     pub(crate) fn head(&self, name: &str, keys: &[(&str, &str)]) -> Head {
-        self.head_with_journal(name, &self.system.path(&format!("{name}-journal")), keys)
+        self.head_set(name, &Setting { keys, ..Setting::default() })
     }
 
-    pub(crate) fn head_with_journal(&self, name: &str, journal: &Path, keys: &[(&str, &str)]) -> Head {
+    /// The same, with more that is not usual.
+    pub(crate) fn head_set(&self, name: &str, setting: &Setting<'_>) -> Head {
+        let usual_journal = self.system.path(&format!("{name}-journal"));
+        let journal = setting.journal.unwrap_or(&usual_journal);
         let (direct, balanced) = (free(), free());
         let path = self.system.path(&format!("{name}.toml"));
         let quoted = |value: &dyn std::fmt::Display| format!("\"{value}\"");
@@ -57,7 +71,7 @@ impl Stand {
             ("balanced", quoted(&balanced)),
             ("journal", quoted(&journal.display())),
         ];
-        all.extend(keys.iter().map(|(key, value)| (*key, (*value).to_owned())));
+        all.extend(setting.keys.iter().map(|(key, value)| (*key, (*value).to_owned())));
         let usual = fs::read_to_string(self.system.data().join("run/head-1.toml")).expect("a configuration");
         let is_own = |line: &&str| {
             !all.iter().any(|(key, _)| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(" =")))
@@ -68,6 +82,7 @@ impl Stand {
         let mut child = Command::new(PROGRAM)
             .args(["head", "--config"])
             .arg(&path)
+            .envs(setting.environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(self.system.path(&format!("{name}.log"))).expect("a log"))
             .spawn()
@@ -96,7 +111,11 @@ impl Stand {
 
 impl Head {
     pub(crate) fn terminate(&self) {
-        send(self.child.id(), Signal::TERM).expect("a signal");
+        self.signal(Signal::TERM);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        send(self.child.id(), signal).expect("a signal");
     }
 
     /// Waits for the end of the process; gives when it came.

@@ -81,7 +81,7 @@ impl Site {
             heads_master_key_file: self.path("heads.key"),
             // One pair stands in for both: making an RSA key would take longer
             // than every test here.
-            tls: config::Tls {
+            tls: repono_net::tls::TlsFiles {
                 ecdsa_chain: self.path("server.pem"),
                 ecdsa_key: self.path("server.key"),
                 rsa_chain: self.path("server.pem"),

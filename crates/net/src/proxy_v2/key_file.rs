@@ -4,8 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
-use repono_net::proxy_v2::ProxyKey;
 use zeroize::Zeroizing;
+
+use super::ProxyKey;
 
 /// Hex digits of the key.
 const DIGITS: usize = 64;
@@ -29,11 +30,17 @@ pub enum KeyFileError {
     },
 }
 
-/// Reads a key of 64 hex digits; white space around them is ignored.
-pub(crate) fn read(path: &Path) -> Result<ProxyKey, KeyFileError> {
-    let file = |source| KeyFileError::File { path: path.to_owned(), source };
-    let text = Zeroizing::new(std::fs::read(path).map_err(file)?);
-    parse(text.trim_ascii()).ok_or_else(|| KeyFileError::Form { path: path.to_owned() })
+impl ProxyKey {
+    /// Reads a key of 64 hex digits; white space around them is ignored.
+    ///
+    /// *Errors*: [`KeyFileError`].
+    ///
+    /// *Cost*: blocks.
+    pub fn read(path: &Path) -> Result<Self, KeyFileError> {
+        let file = |source| KeyFileError::File { path: path.to_owned(), source };
+        let text = Zeroizing::new(std::fs::read(path).map_err(file)?);
+        parse(text.trim_ascii()).ok_or_else(|| KeyFileError::Form { path: path.to_owned() })
+    }
 }
 
 fn parse(digits: &[u8]) -> Option<ProxyKey> {
@@ -47,18 +54,18 @@ fn parse(digits: &[u8]) -> Option<ProxyKey> {
 
 #[cfg(test)]
 mod tests {
-    use super::{KeyFileError, read};
+    use super::{KeyFileError, ProxyKey};
 
     #[test]
     fn only_64_digits_are_a_key_and_no_error_quotes_them() {
         let dir = tempfile::tempdir().expect("dir");
         let path = dir.path().join("proxy.key");
-        assert!(matches!(read(&path), Err(KeyFileError::File { .. })));
+        assert!(matches!(ProxyKey::read(&path), Err(KeyFileError::File { .. })));
         for (text, good) in
             [("ab".repeat(32) + "\n", true), ("ab".repeat(31), false), ("zz".repeat(32), false)]
         {
             std::fs::write(&path, &text).expect("write");
-            let key = read(&path);
+            let key = ProxyKey::read(&path);
             assert_eq!(key.is_ok(), good);
             if let Err(error) = key {
                 assert!(!error.to_string().contains(&text[..8]));
