@@ -10,6 +10,7 @@ use repono_journal::{ChangeRecord, SharedRecorder, Stamp};
 use crate::choice::{Candidate, Tried, choose};
 use crate::conduct::{Others, Sign, Spare, floor};
 use crate::config::{HeadAddress, WEIGHT_MAX};
+use crate::counters::Counters;
 use crate::probe::Level;
 use crate::standing::{Event, Health, State, Wish};
 
@@ -82,6 +83,13 @@ impl Heads {
     /// A check failed at this level.
     pub fn observe_failure(&self, slot: usize, level: Level, at: Stamp) {
         self.learn(slot, Event::Failed, Some(level), at);
+    }
+
+    /// A head said what it has counted since its start.
+    pub fn counted(&self, slot: usize, counters: Counters) {
+        if let Some(seat) = self.table().seat_mut(slot) {
+            seat.counters = counters;
+        }
     }
 
     /// A connection showed something of a head.

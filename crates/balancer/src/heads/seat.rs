@@ -11,6 +11,7 @@ use super::status::HeadStatus;
 use crate::choice::Candidate;
 use crate::conduct::Conduct;
 use crate::config::HeadAddress;
+use crate::counters::Counters;
 use crate::probe::Level;
 use crate::standing::{Health, State, Wish};
 
@@ -34,6 +35,8 @@ pub(super) struct Seat {
     pub(super) weight: u32,
     pub(super) failing: Option<Level>,
     pub(super) conduct: Conduct,
+    /// As it last told them.
+    pub(super) counters: Counters,
 }
 
 impl Seat {
@@ -46,6 +49,7 @@ impl Seat {
             weight: address.weight,
             failing: None,
             conduct: Conduct::default(),
+            counters: Counters::default(),
         }
     }
 
@@ -75,6 +79,7 @@ impl Seat {
             share: self.health.share(at),
             ejections: self.conduct.ejections(),
             first_byte_us: first_byte.map(|mean| u64::try_from(mean.as_micros()).unwrap_or(u64::MAX)),
+            counters: self.counters.clone(),
         }
     }
 }

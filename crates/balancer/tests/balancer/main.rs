@@ -51,7 +51,9 @@ async fn a_client_is_introduced_served_and_recorded() {
     assert_eq!(client.ask().await, "head-1");
     let header = stage.heads[0].clients.recv().await.expect("introduced");
     assert_eq!((header.source, header.destination), (client.address, stage.bound.listen));
-    assert_eq!(stage.state("head-1").await["connections"], 1);
+    let state = stage.state("head-1").await;
+    assert_eq!(state["connections"], 1);
+    assert_eq!(state["counters"], serde_json::json!({"requests-shed-by-age": 7}), "as the head says");
     client.stream.shutdown().await.expect("close_notify and FIN");
     fin(&mut client.into_tcp()).await;
     stage.stop();

@@ -11,7 +11,7 @@ use repono_balancer::config::HeadAddress;
 use repono_balancer::{BalancerError, BoundAddresses, Config, ListenerFrom, Start, run_from};
 use repono_net::listen::{self, BACKLOG};
 use repono_net::proxy_v2::{Header, ProxyKey, Received, receive};
-use repono_net::socket::{SocketOptions, connect, reset};
+use repono_net::socket::{KEEPALIVE_S, SocketOptions, connect, reset};
 use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKey, TicketKeys};
 use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::ServerName;
@@ -87,10 +87,9 @@ impl Peer {
         }
         let answer = match received.expect("the balancer's header") {
             Received::Local => {
-                format!(
-                    "HTTP/1.1 {} Whatever\r\nContent-Length: 0\r\n\r\n",
-                    self.status.load(Ordering::SeqCst)
-                )
+                let body = "OK\nrequests-shed-by-age 7\n";
+                let status = self.status.load(Ordering::SeqCst);
+                format!("HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n\r\n{body}", body.len())
             }
             Received::Client(_) if self.rude.load(Ordering::SeqCst) => {
                 stream.readable().await.expect("the client's hello");
@@ -299,7 +298,7 @@ fn config(dir: &Path, heads: &[FakeHead]) -> Config {
         threads: 2,
         connections_max: 1_000,
         idle_ms: 900_000,
-        keepalive_s: repono_net::socket::KEEPALIVE_S,
+        keepalive_s: KEEPALIVE_S,
     }
 }
 
