@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rand::Rng;
 use rand::rngs::StdRng;
 use repono_core::id::ConnectionId;
 use repono_journal::{ClosedBy, ConnectionRecord, Manner, Phase, SharedRecorder, Side, Stamp, Text};
@@ -11,15 +12,17 @@ use repono_net::drain::Guard;
 use repono_net::listen::Accepted;
 use repono_net::proxy_v2::{self, Header, ProxyKey};
 use repono_net::socket::{self, SocketOptions};
-use repono_relay::{Clocks, Orders, relay_under};
+use repono_relay::{Orders, Stagger, relay_under};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::choice::Tried;
 use crate::conduct::Sign;
 use crate::end_code::{self, Unreached};
 use crate::heads::{Heads, Lease};
+use crate::limits::Limits;
 use crate::record;
 use crate::standing::Event;
 use crate::trace::Traces;
@@ -34,7 +37,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Common {
     pub(crate) heads: std::sync::Arc<Heads>,
     pub(crate) proxy_key: ProxyKey,
-    pub(crate) clocks: Clocks,
+    pub(crate) limits: watch::Receiver<Limits>,
     pub(crate) recorder: SharedRecorder,
     pub(crate) traces: std::sync::Arc<Traces>,
     /// Locked for a draw at a time, by this thread alone.
@@ -87,11 +90,15 @@ impl Common {
         let names = Names { connection, source, destination, head: lease.head().name() };
         let turns = Turns::new(&self.traces, &self.recorder, names);
         let mut watch = Watch::new(Some(&lease), Some(turns));
-        let outcome = relay_under(client, server, &mut watch, self.clocks, orders).await;
+        let stagger = self.draw(|random| Stagger::drawn(random.random()));
+        let clocks = self.limits.borrow().clocks(stagger);
+        let outcome = relay_under(client, server, &mut watch, clocks, orders).await;
         record::fill(record, &outcome, &watch, before);
         let order = *lease.head().orders().borrow();
         record.end_code = Some(end_code::of(&outcome, order));
-        if let Some(sign) = record::last_sign(&outcome) {
+        if watch.is_untold()
+            && let Some(sign) = record::last_sign(&outcome)
+        {
             lease.sign(sign, record.ended);
         }
     }

@@ -41,7 +41,7 @@ pub(crate) fn of(outcome: &Outcome, order: Order) -> EndCode {
         // The side that has not said FIN is the one that was waited for.
         (Manner::HalfClosed, _) if outcome.client.fin.is_some() => EndCause::ServerTimeout,
         (Manner::HalfClosed, _) => EndCause::ClientTimeout,
-        (Manner::Finished, _) => EndCause::Killed,
+        (Manner::Finished | Manner::Aged, _) => EndCause::Killed,
         (Manner::Cut, _) => match order {
             Order::Reset { silent } if !silent.is_zero() => EndCause::Down,
             Order::Reset { .. } | Order::Continue | Order::Finish { .. } => EndCause::Killed,
@@ -91,6 +91,7 @@ mod tests {
             (Server, Manner::Vanished, "sD"),
             (Relay, Manner::Idle, "cD"),
             (Relay, Manner::Finished, "KD"),
+            (Relay, Manner::Aged, "KD"),
             (Relay, Manner::Cut, "KD"),
         ] {
             assert_eq!(letters(&outcome(by, manner), Order::Continue), expected, "{by:?} {manner:?}");

@@ -30,6 +30,7 @@ mod end_code;
 mod handover;
 pub mod heads;
 mod key_file;
+mod limits;
 pub mod probe;
 mod record;
 mod service;

@@ -4,16 +4,19 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use repono_journal::{Stamp, TcpSummary};
+use repono_journal::TcpSummary;
 use repono_net::socket::{TcpInfo, tcp_info};
 use repono_relay::{Observer, Pass, Side, Stall, Verdict};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::conduct::Sign;
 use crate::heads::Lease;
 use crate::tail::{Tail, is_client_hello};
 use crate::trace::turns::Turns;
+
+mod patience;
+
+use patience::Patience;
 
 /// What the client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +31,7 @@ enum Speech {
 
 /// Watches one connection.
 pub(crate) struct Watch<'a> {
-    /// Told of the head's first byte; then `None`.
-    untold: Option<&'a Lease>,
+    patience: Patience<'a>,
     turns: Option<Turns<'a>>,
     speech: Speech,
     spoke_last: Option<Side>,
@@ -43,7 +45,7 @@ impl<'a> Watch<'a> {
     /// Watches a connection of this lease.
     pub(crate) const fn new(lease: Option<&'a Lease>, turns: Option<Turns<'a>>) -> Self {
         Self {
-            untold: lease,
+            patience: Patience::new(lease),
             turns,
             speech: Speech::Silent,
             spoke_last: None,
@@ -60,6 +62,11 @@ impl<'a> Watch<'a> {
             Side::Client => self.client.is_alert(),
             Side::Server => self.head.is_alert(),
         }
+    }
+
+    /// Whether the head's conduct at the beginning is still to be told.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.patience.is_untold()
     }
 
     /// The kernel's view of both sockets at the end: the client's, the head's.
@@ -87,6 +94,7 @@ impl Observer for Watch<'_> {
         }
         match from {
             Side::Client => {
+                self.patience.asked();
                 if self.speech == Speech::Silent {
                     self.speech = if is_client_hello(bytes) { Speech::Tls } else { Speech::Other };
                 }
@@ -96,10 +104,8 @@ impl Observer for Watch<'_> {
         }
     }
 
-    fn turn(&mut self, waited: Duration, _: Instant) {
-        if let Some(lease) = self.untold.take() {
-            lease.sign(Sign::FirstByte(waited), Stamp::now());
-        }
+    fn turn(&mut self, waited: Duration, at: Instant) {
+        self.patience.answered(waited, at);
     }
 
     fn fin(&mut self, from: Side, at: Instant) -> Pass {
@@ -120,6 +126,9 @@ impl Observer for Watch<'_> {
         } else if gone(stall.client) {
             Verdict::Gone(Side::Client)
         } else {
+            if self.spoke_last == Some(Side::Client) {
+                self.patience.waits(stall.waited, Instant::now());
+            }
             Verdict::Wait
         }
     }

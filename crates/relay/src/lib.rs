@@ -32,7 +32,7 @@ use std::pin::pin;
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 
-pub use clock::Clocks;
+pub use clock::{Age, Clocks, Stagger};
 pub use meter::{Flow, Turns};
 pub use observer::{Cut, Observer, Pass, Silent, Stall, Verdict};
 pub use orders::{Order, Orders};

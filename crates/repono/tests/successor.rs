@@ -126,6 +126,34 @@ fn a_process_is_replaced_and_reloaded_under_its_connections() {
 }
 
 #[test]
+fn a_reload_takes_what_it_can_and_names_the_rest() {
+    let system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
+    let (config, mut table) = configuration(&system, |_| {});
+    let log = system.path("second.log");
+    let mut starting = command(&config, &[]);
+    starting.env_remove("REPONO_LOG").stderr(fs::File::create(&log).expect("made"));
+    let balancer = Balancer::started(starting);
+    let mut reload = |key: &str, value: toml::Value| {
+        table.insert(key.into(), value);
+        fs::write(&config, toml::to_string(&table).expect("TOML")).expect("written");
+        send(balancer.0.id(), Signal::HUP).expect("sent");
+    };
+    let said = |words: &str| fs::read_to_string(&log).expect("there").matches(words).count();
+    let says = |words: &str, times: usize| {
+        wait::until(words, LIMIT, || (said(words) >= times).then_some(())).expect("said");
+    };
+    reload("threads", 7.into());
+    says("the configuration was reloaded", 1);
+    assert_eq!((said("threads"), said("--take-over")), (1, 1));
+    reload("log", "warn".into());
+    // Warnings are said, information is not.
+    says("--take-over", 2);
+    assert_eq!(said("the configuration was reloaded"), 1);
+    reload("log", "info".into());
+    says("the configuration was reloaded", 2);
+}
+
+#[test]
 fn without_a_predecessor_taking_over_says_so() {
     let system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
     let (config, _) = configuration(&system, |_| {});

@@ -17,7 +17,12 @@ use crate::standing::{Health, State, Wish};
 
 /// Quiet after which a connection to a draining head is ended: a client that has
 /// just been answered may be about to ask again.
-pub(super) const DRAINED_QUIET: Duration = Duration::from_secs(60);
+pub(crate) const DRAINED_QUIET: Duration = Duration::from_secs(60);
+
+/// The time over which a drain spreads the ends of connections that were quiet
+/// already. Ten thousand clients that come back at once would hold a head's core for
+/// some two seconds with their handshakes; over this time they take a twentieth of it.
+pub(super) const DRAIN_SPREAD: Duration = Duration::from_secs(30);
 
 /// The same when the balancer itself is stopping and has half a minute.
 const STOPPING_QUIET: Duration = Duration::from_secs(1);
@@ -79,6 +84,10 @@ impl Seat {
             share: self.health.share(at),
             ejections: self.conduct.ejections(),
             first_byte_us: first_byte.map(|mean| u64::try_from(mean.as_micros()).unwrap_or(u64::MAX)),
+            turn_us: self
+                .conduct
+                .usual()
+                .map(|usual| u64::try_from(usual.wait.as_micros()).unwrap_or(u64::MAX)),
             counters: self.counters.clone(),
         }
     }
@@ -104,8 +113,11 @@ pub(super) const fn order(stage: Stage, state: State, others_serve: bool) -> Ord
         (Stage::Serving | Stage::Leaving | Stage::Stopping, State::Down) if others_serve => {
             Order::Reset { silent: DEAD_SILENCE }
         }
-        (Stage::Stopping, _) => Order::Finish { quiet: STOPPING_QUIET },
-        (Stage::Leaving, _) | (Stage::Serving, State::Draining) => Order::Finish { quiet: DRAINED_QUIET },
+        // Nobody listens any more: there is nothing to come back to, at once or later.
+        (Stage::Stopping, _) => Order::Finish { quiet: STOPPING_QUIET, spread: Duration::ZERO },
+        (Stage::Leaving, _) | (Stage::Serving, State::Draining) => {
+            Order::Finish { quiet: DRAINED_QUIET, spread: DRAIN_SPREAD }
+        }
         (Stage::Serving, State::Ready | State::Suspect | State::Ejected | State::Down) => Order::Continue,
     }
 }
