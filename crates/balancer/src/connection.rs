@@ -13,7 +13,7 @@ use repono_net::listen::Accepted;
 use repono_net::proxy_v2::{self, Header, ProxyKey};
 use repono_net::socket::{self, SocketOptions};
 use repono_relay::{Orders, Stagger, relay_under};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -53,6 +53,32 @@ pub(crate) async fn serve(common: &Common, accepted: Accepted, guard: Guard) {
     drop(guard);
 }
 
+/// Ends a connection that has no head.
+fn end_unreached(client: TcpStream, unreached: Unreached, record: &mut ConnectionRecord) {
+    let (closed_by, manner) = match unreached {
+        Unreached::Left => (ClosedBy::Client, Manner::Rst),
+        Unreached::Refused | Unreached::TimedOut => {
+            tracing::warn!(id = %record.id, "no head could be reached: the client is reset");
+            (ClosedBy::Us, Manner::Kill)
+        }
+    };
+    socket::reset(client);
+    record.ended = Stamp::now();
+    record.closed_by = closed_by;
+    record.manner = manner;
+    record.phase = Phase::Connect;
+    record.end_code = Some(end_code::unreached(unreached));
+}
+
+/// Completes when the client has reset the connection. Its FIN is no reason to leave:
+/// it may still wait for an answer.
+async fn left(client: &TcpStream) {
+    if client.ready(Interest::ERROR).await.is_err() {
+        // Nobody can tell any more: the relay will.
+        std::future::pending().await
+    }
+}
+
 /// Turns away a connection that would be one too many.
 pub(crate) fn refuse(common: &Common, accepted: Accepted) {
     let mut record = common.new_record(&accepted);
@@ -70,18 +96,14 @@ impl Common {
     }
 
     async fn carry(&self, client: TcpStream, header: Header, record: &mut ConnectionRecord) {
-        let (lease, server) = match self.reach_a_head(&header).await {
+        let reached = tokio::select! {
+            biased;
+            reached = self.reach_a_head(&header) => reached,
+            () = left(&client) => Err(Unreached::Left),
+        };
+        let (lease, server) = match reached {
             Ok(reached) => reached,
-            Err(unreached) => {
-                tracing::warn!(id = %header.id, "no head could be reached: the client is reset");
-                socket::reset(client);
-                record.ended = Stamp::now();
-                record.closed_by = ClosedBy::Us;
-                record.manner = Manner::Kill;
-                record.phase = Phase::Connect;
-                record.end_code = Some(end_code::unreached(unreached));
-                return;
-            }
+            Err(unreached) => return end_unreached(client, unreached, record),
         };
         record.head = Text::new(lease.head().name());
         let orders = Orders::from_channel(lease.head().orders());

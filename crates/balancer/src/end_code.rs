@@ -11,17 +11,20 @@ pub(crate) const fn unreached(last: Unreached) -> EndCode {
     let cause = match last {
         Unreached::Refused => EndCause::Server,
         Unreached::TimedOut => EndCause::ServerTimeout,
+        Unreached::Left => EndCause::Client,
     };
     EndCode { cause, phase: EndPhase::Connect }
 }
 
-/// How the last head that was tried could not be reached.
+/// Why no head was reached; of several that were tried, the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreached {
     /// It refused, or there was none to try.
     Refused,
     /// It said nothing.
     TimedOut,
+    /// The client reset the connection meanwhile.
+    Left,
 }
 
 /// The letters of a relay that ended under this order.
@@ -119,5 +122,6 @@ mod tests {
         assert_eq!(TOO_MANY.letters(), *b"PC");
         assert_eq!(unreached(Unreached::Refused).letters(), *b"SC");
         assert_eq!(unreached(Unreached::TimedOut).letters(), *b"sC");
+        assert_eq!(unreached(Unreached::Left).letters(), *b"CC");
     }
 }
