@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use repono_journal::TcpSummary;
 use repono_net::socket::{TcpInfo, tcp_info};
-use repono_relay::{Observer, Pass, Side, Stall, Verdict};
+use repono_relay::{Observer, Pass, Reply, Side, Stall, Verdict};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -14,8 +14,10 @@ use crate::heads::Lease;
 use crate::tail::{Tail, is_client_hello};
 use crate::trace::turns::Turns;
 
+mod greeting;
 mod patience;
 
+use greeting::{Greeting, Heard};
 use patience::Patience;
 
 /// What the client speaks.
@@ -34,6 +36,8 @@ pub(crate) struct Watch<'a> {
     patience: Patience<'a>,
     turns: Option<Turns<'a>>,
     speech: Speech,
+    /// While TLS begins; on the heap, because a connection is idle without it.
+    greeting: Option<Box<Greeting>>,
     spoke_last: Option<Side>,
     client_ended: Option<Instant>,
     client: Tail,
@@ -48,6 +52,7 @@ impl<'a> Watch<'a> {
             patience: Patience::new(lease),
             turns,
             speech: Speech::Silent,
+            greeting: None,
             spoke_last: None,
             client_ended: None,
             client: Tail::EMPTY,
@@ -74,6 +79,16 @@ impl<'a> Watch<'a> {
         self.tcp
     }
 
+    /// The client's first bytes.
+    fn greet(&mut self, bytes: &[u8]) {
+        if is_client_hello(bytes) {
+            self.speech = Speech::Tls;
+            self.greeting = Some(Box::default());
+        } else {
+            self.speech = Speech::Other;
+        }
+    }
+
     /// Whether a FIN of the head, which the client has not asked for, is its death.
     fn head_died(&self) -> bool {
         match self.speech {
@@ -88,20 +103,39 @@ impl<'a> Watch<'a> {
 
 impl Observer for Watch<'_> {
     fn moved(&mut self, from: Side, bytes: &[u8], _: Instant) {
-        self.spoke_last = Some(from);
-        if let Some(turns) = &mut self.turns {
-            turns.moved(from, bytes.len());
-        }
         match from {
             Side::Client => {
+                self.spoke_last = Some(Side::Client);
                 self.patience.asked();
+                if let Some(turns) = &mut self.turns {
+                    turns.moved(Side::Client, bytes.len());
+                }
                 if self.speech == Speech::Silent {
-                    self.speech = if is_client_hello(bytes) { Speech::Tls } else { Speech::Other };
+                    self.greet(bytes);
+                }
+                if let Some(greeting) = &mut self.greeting {
+                    greeting.client(bytes);
                 }
                 self.client.push(bytes);
             }
             Side::Server => self.head.push(bytes),
         }
+    }
+
+    fn reply(&mut self, bytes: &[u8]) -> Reply {
+        let heard = self.greeting.as_mut().map_or(Heard::Answer, |greeting| greeting.head(bytes));
+        match heard {
+            Heard::Handshake => {}
+            Heard::Tickets | Heard::Answer => self.greeting = None,
+        }
+        if heard == Heard::Tickets {
+            return Reply::Aside;
+        }
+        self.spoke_last = Some(Side::Server);
+        if let Some(turns) = &mut self.turns {
+            turns.moved(Side::Server, bytes.len());
+        }
+        Reply::Answer
     }
 
     fn turn(&mut self, waited: Duration, at: Instant) {
@@ -179,7 +213,12 @@ mod tests {
     /// What becomes of the head's FIN after these bytes.
     fn head_fin(bytes: &[(Side, &[u8])]) -> Pass {
         let mut watch = Watch::new(None, None);
-        bytes.iter().for_each(|(side, bytes)| watch.moved(*side, bytes, Instant::now()));
+        for (side, bytes) in bytes {
+            watch.moved(*side, bytes, Instant::now());
+            if *side == Side::Server {
+                watch.reply(bytes);
+            }
+        }
         watch.fin(Side::Server, Instant::now())
     }
 

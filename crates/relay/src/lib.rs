@@ -34,7 +34,7 @@ use tokio::time::sleep_until;
 
 pub use clock::{Age, Clocks, Stagger};
 pub use meter::{Flow, Turns};
-pub use observer::{Cut, Observer, Pass, Silent, Stall, Verdict};
+pub use observer::{Cut, Observer, Pass, Reply, Silent, Stall, Verdict};
 pub use orders::{Order, Orders};
 pub use outcome::{End, EndedBy, Manner, Outcome, Phase, Side};
 

@@ -69,6 +69,21 @@ async fn a_head_that_never_answers_is_ejected_while_its_clients_still_wait() {
 }
 
 #[tokio::test]
+async fn the_first_request_has_its_turn_though_session_tickets_come_before_its_answer() {
+    let mut stage = Stage::new(1, |_| {}).await;
+    stage.heads[0].delay_ms.store(300, Ordering::SeqCst);
+    // Written with the end of the handshake: the tickets are under way meanwhile.
+    let mut client = stage.client().await;
+    assert_eq!(client.ask().await, "head-1");
+    stage.stop();
+    drop(client);
+    let journal = stage.ended().await;
+    let own = journal.iter().map(|line| &line["repono"]["connection"]).find(|own| !own["turns"].is_null());
+    let worst = own.expect("recorded")["turns"]["worst_ns"].as_u64().expect("a number");
+    assert!(worst >= 300_000_000, "{worst} ns");
+}
+
+#[tokio::test]
 async fn heads_that_are_slow_together_stay() {
     let mut stage = Stage::new(2, |_| {}).await;
     let clients = clients(&stage).await;
