@@ -69,10 +69,10 @@ impl Files {
 
     fn try_append(&mut self, lines: &[u8], mono_ns: u64) -> io::Result<()> {
         self.reopen(mono_ns)?;
-        let turn = self.take_turn()?;
-        if turn == Turn::Ours {
-            self.rotate_before(u64::try_from(lines.len()).unwrap_or(u64::MAX))?;
-        }
+        let turn = match self.take_turn()? {
+            Turn::Ours => self.rotate_before(u64::try_from(lines.len()).unwrap_or(u64::MAX))?,
+            Turn::Shared => Turn::Shared,
+        };
         let State::Open { file } = &mut self.state else { return Err(io::ErrorKind::NotConnected.into()) };
         if !has_room(file) {
             return Err(io::ErrorKind::StorageFull.into());
@@ -90,7 +90,7 @@ impl Files {
     fn take_turn(&mut self) -> io::Result<Turn> {
         for _ in 0..FOLLOWED_MAX {
             let State::Open { file } = &self.state else { break };
-            if wait_for_lock(file)? == Turn::Shared {
+            if wait_for_lock(file) == Turn::Shared {
                 return Ok(Turn::Shared);
             }
             if is_named(file, &self.path) {
@@ -112,11 +112,13 @@ impl Files {
         Ok(())
     }
 
-    fn rotate_before(&mut self, coming: u64) -> io::Result<()> {
-        let State::Open { file } = &self.state else { return Ok(()) };
+    /// Moves the files on where the lines that come would not fit; tells whose the
+    /// current one is then.
+    fn rotate_before(&mut self, coming: u64) -> io::Result<Turn> {
+        let State::Open { file } = &self.state else { return Ok(Turn::Shared) };
         let bytes = file.metadata()?.len();
         if bytes == 0 || bytes.saturating_add(coming) <= self.bytes_max {
-            return Ok(());
+            return Ok(Turn::Ours);
         }
         let oldest = self.files_max.saturating_sub(1);
         if oldest == 0 {
@@ -128,7 +130,7 @@ impl Files {
         // Nobody else has the new name's file before the old one is let go, but another
         // may have its lock first.
         self.state = open_for_append(&self.path)?;
-        self.take_turn().map(drop)
+        self.take_turn()
     }
 
     fn numbered(&self, number: u32) -> PathBuf {
@@ -177,20 +179,17 @@ enum Turn {
     Shared,
 }
 
-fn wait_for_lock(file: &File) -> io::Result<Turn> {
+fn wait_for_lock(file: &File) -> Turn {
     let looks = LOCK_WAIT_MAX.as_millis() / LOCK_LOOK.as_millis();
     for _ in 0..looks {
         match file.try_lock() {
-            Ok(()) => return Ok(Turn::Ours),
+            Ok(()) => return Turn::Ours,
             Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_LOOK),
-            // Some network file systems have no locks.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-                return Ok(Turn::Ours);
-            }
-            Err(TryLockError::Error(error)) => return Err(error),
+            // Some network file systems have no locks: as if nobody else were there.
+            Err(TryLockError::Error(_)) => return Turn::Ours,
         }
     }
-    Ok(Turn::Shared)
+    Turn::Shared
 }
 
 /// Whether the file still has this name.
