@@ -1,15 +1,26 @@
 //! What a head's connections say of it: the passive check.
 //!
-//! A head can pass every health check and still fail its clients. Each connection
-//! gives one sign; five bad ones in a row eject the head for ten seconds, and each
-//! ejection that follows soon doubles that. One good sign clears the row, so a lossy
-//! network, which spoils some connections and not all, ejects nobody.
+//! A head can pass every health check and still fail its clients. The beginning of
+//! each connection gives one sign; five bad ones in a row eject the head for ten
+//! seconds, and each ejection that follows soon doubles that. One good sign clears
+//! the row. After the beginning, slow turns are signs ([`waits`]): they eject a head
+//! whose clients spend half of their waiting in them while those of others do not.
+//!
+//! A lossy network spoils some connections to every head, and so ejects nobody.
 
 use std::time::Duration;
 
-/// Bad signs in a row that eject: at a loss of one packet in twenty, five failures
-/// in a row happen once in three million connections.
+pub mod waits;
+
+use waits::{SLOW_MIN, Total, Usual, Waits};
+
+/// Bad signs in a row that eject while no other head has had any of late.
 const FAULTS_EJECT: u8 = 5;
+
+/// The same while others have them too, which points to the network: where one
+/// packet in twenty is lost, one connect in ten fails, and ten in a row once in ten
+/// thousand million connections.
+const FAULTS_EJECT_LOSSY: u8 = 10;
 
 /// The first ejection: ten health checks.
 const EJECTION_FIRST: Duration = Duration::from_secs(10);
@@ -19,10 +30,6 @@ const EJECTION_MAX: Duration = Duration::from_secs(300);
 
 /// Service since the last ejection after which that is forgotten.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(600);
-
-/// A first byte that comes sooner is never slow: a lost SYN or hello alone costs
-/// this much.
-const SLOW_MIN: Duration = Duration::from_secs(1);
 
 /// How many times slower than the other heads is slow: what slows all of them down,
 /// such as the store, is not the fault of one.
@@ -43,6 +50,24 @@ pub enum Sign {
     Refused,
     /// It was reset before the head's first byte.
     Torn,
+    /// A later turn took, or takes already, this long.
+    Slow {
+        /// From the client's bytes until now, or until the head's.
+        waited: Duration,
+        /// What of it was not told before.
+        charge: Duration,
+        /// Whether the connection has told of a slow turn before.
+        voter: Voter,
+    },
+}
+
+/// Whether a connection counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voter {
+    /// It has not told of a slow turn within the time that is looked back on.
+    First,
+    /// It has.
+    Again,
 }
 
 /// Why a head was ejected.
@@ -54,6 +79,8 @@ pub enum Fault {
     Torn,
     /// Their first byte was slow.
     Slow,
+    /// Their turns were.
+    Turns,
 }
 
 impl Fault {
@@ -64,6 +91,7 @@ impl Fault {
             Self::Refused => "connect errors",
             Self::Torn => "resets before the first byte",
             Self::Slow => "slow first bytes",
+            Self::Turns => "slow turns",
         }
     }
 }
@@ -75,6 +103,19 @@ pub struct Others {
     pub spare: Spare,
     /// The median of their mean first byte, where it is known.
     pub first_byte: Option<Duration>,
+    /// The median of what their turns are like, where there were any of late.
+    pub turns: Option<Usual>,
+    /// Whether their connections begin well.
+    pub network: Network,
+}
+
+/// What the beginnings of the other heads' connections say of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// None of the last has failed.
+    Clean,
+    /// Some have.
+    Lossy,
 }
 
 /// Whether a head can be done without.
@@ -104,23 +145,61 @@ pub struct Conduct {
     ejections: u32,
     last_until: Option<Duration>,
     first_byte: Option<Duration>,
+    /// The last beginnings, the latest in the lowest bit; 1 is a bad one.
+    beginnings: u32,
+    waits: Waits,
 }
 
 impl Conduct {
     /// Takes a sign; returns the ejection that it calls for.
     pub fn take(&mut self, sign: Sign, at: Duration, others: Others) -> Option<Ejection> {
+        if let Sign::Slow { waited, charge, voter } = sign {
+            return self.take_turn((waited, charge), voter, at, others);
+        }
         let Some(fault) = self.fault(sign, others) else {
             // A client that left at once says nothing of the head.
             if !matches!(sign, Sign::NoFirstByte(_)) {
                 self.faults = 0;
+                self.beginnings <<= 1;
             }
             return None;
         };
         self.faults = self.faults.saturating_add(1);
-        if self.faults < FAULTS_EJECT || others.spare == Spare::No {
+        self.beginnings = (self.beginnings << 1) | 1;
+        let enough = match others.network {
+            Network::Clean => FAULTS_EJECT,
+            Network::Lossy => FAULTS_EJECT_LOSSY,
+        };
+        if self.faults < enough || others.spare == Spare::No {
             return None;
         }
         self.faults = 0;
+        self.beginnings = 0;
+        Some(self.eject(fault, at))
+    }
+
+    fn take_turn(
+        &mut self,
+        (waited, charge): (Duration, Duration),
+        voter: Voter,
+        at: Duration,
+        others: Others,
+    ) -> Option<Ejection> {
+        // Nothing to compare with: no other head answers anything.
+        let usual = others.turns?;
+        if waited < SLOW_MIN || waited < usual.wait.saturating_mul(SLOW_FACTOR) {
+            return None;
+        }
+        self.waits.slow(charge, voter);
+        let well = usual.slow_share <= waits::SHARE_WELL;
+        if !well || !self.waits.is_bad() || others.spare == Spare::No {
+            return None;
+        }
+        self.waits.forget();
+        Some(self.eject(Fault::Turns, at))
+    }
+
+    fn eject(&mut self, fault: Fault, at: Duration) -> Ejection {
         if self.last_until.is_none_or(|until| at >= until.saturating_add(FORGIVEN_AFTER)) {
             self.ejections = 0;
         }
@@ -128,7 +207,24 @@ impl Conduct {
         self.ejections = self.ejections.saturating_add(1);
         let until = at.saturating_add(doubled.min(EJECTION_MAX));
         self.last_until = Some(until);
-        Some(Ejection { until, fault })
+        Ejection { until, fault }
+    }
+
+    /// Takes the turns that have come together until now.
+    pub fn roll(&mut self, at: Duration, total: Total) {
+        self.waits.roll(at, total);
+    }
+
+    /// What its turns are like, if there were any of late.
+    #[must_use]
+    pub fn usual(&self) -> Option<Usual> {
+        self.waits.usual()
+    }
+
+    /// What the last 32 beginnings of its connections say.
+    #[must_use]
+    pub const fn network(&self) -> Network {
+        if self.beginnings == 0 { Network::Clean } else { Network::Lossy }
     }
 
     /// The mean time to the first byte, once there was one.
@@ -157,6 +253,8 @@ impl Conduct {
             Sign::NoFirstByte(waited) => slow(waited),
             Sign::Refused => Some(Fault::Refused),
             Sign::Torn => Some(Fault::Torn),
+            // No beginning.
+            Sign::Slow { .. } => None,
         }
     }
 }
@@ -170,81 +268,4 @@ pub const fn floor(heads: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::{Conduct, Ejection, Fault, Others, Sign, Spare, floor};
-
-    const OTHERS: Others = Others { spare: Spare::Yes, first_byte: Some(Duration::from_millis(2)) };
-
-    const fn at(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    /// The ejection after five bad signs.
-    fn five(conduct: &mut Conduct, sign: Sign, now: Duration) -> Option<Ejection> {
-        (0..4).for_each(|_| assert_eq!(conduct.take(sign, now, OTHERS), None));
-        conduct.take(sign, now, OTHERS)
-    }
-
-    #[test]
-    fn five_in_a_row_eject_and_a_good_one_clears_the_row() {
-        let mut conduct = Conduct::default();
-        for sign in [Sign::Refused, Sign::Torn, Sign::NoFirstByte(at(2)), Sign::FirstByte(at(2))] {
-            assert_eq!(conduct.take(sign, at(1), OTHERS), None);
-        }
-        assert_eq!(conduct.take(Sign::FirstByte(Duration::from_millis(3)), at(1), OTHERS), None);
-        (0..4).for_each(|_| assert_eq!(conduct.take(Sign::Torn, at(1), OTHERS), None));
-        let impatient = Sign::NoFirstByte(Duration::from_millis(10));
-        assert_eq!(conduct.take(impatient, at(1), OTHERS), None, "it does not clear the row either");
-        let ejection = conduct.take(Sign::Torn, at(1), OTHERS);
-        assert_eq!(ejection, Some(Ejection { until: at(11), fault: Fault::Torn }));
-        assert_eq!(Fault::Torn.as_str(), "resets before the first byte");
-    }
-
-    #[test]
-    fn each_ejection_doubles_until_it_is_forgiven() {
-        let mut conduct = Conduct::default();
-        let mut now = at(0);
-        for seconds in [10, 20, 40, 80, 160, 300, 300] {
-            let until = five(&mut conduct, Sign::Refused, now).expect("ejected").until;
-            assert_eq!(until - now, at(seconds));
-            now = until;
-        }
-        assert_eq!(conduct.ejections(), 7);
-        let until = five(&mut conduct, Sign::Refused, now + at(600)).expect("ejected").until;
-        assert_eq!(until, now + at(610), "ten minutes of good service");
-        assert_eq!(conduct.ejections(), 1);
-    }
-
-    #[test]
-    fn slow_is_slower_than_the_others_and_never_under_a_second() {
-        let take = |waited, usual: Option<Duration>| {
-            let mut conduct = Conduct::default();
-            let others = Others { first_byte: usual, ..OTHERS };
-            (0..5).find_map(|_| conduct.take(Sign::FirstByte(waited), at(0), others)).map(|e| e.fault)
-        };
-        assert_eq!(take(at(1), Some(Duration::from_millis(200))), Some(Fault::Slow));
-        assert_eq!(take(at(1), Some(Duration::from_millis(201))), None, "all are slow");
-        assert_eq!(take(Duration::from_millis(999), Some(Duration::from_millis(1))), None);
-        assert_eq!(take(at(60), None), None, "nothing to compare with");
-    }
-
-    #[test]
-    fn below_the_floor_nobody_is_ejected_and_the_row_stands() {
-        let mut conduct = Conduct::default();
-        let needed = Others { spare: Spare::No, ..OTHERS };
-        (0..9).for_each(|_| assert_eq!(conduct.take(Sign::Torn, at(0), needed), None));
-        assert!(conduct.take(Sign::Torn, at(0), OTHERS).is_some(), "another one is back");
-        assert_eq!([0, 1, 2, 3, 4, 5].map(floor), [1, 1, 1, 2, 2, 3]);
-    }
-
-    #[test]
-    fn the_mean_follows_slowly() {
-        let mut conduct = Conduct::default();
-        assert_eq!(conduct.first_byte(), None);
-        conduct.take(Sign::FirstByte(Duration::from_millis(8)), at(0), OTHERS);
-        conduct.take(Sign::FirstByte(Duration::from_millis(16)), at(0), OTHERS);
-        assert_eq!(conduct.first_byte(), Some(Duration::from_millis(9)));
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! The configuration of a balancer.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,6 +20,9 @@ const NAME_BYTES_MAX: usize = 32;
 
 /// Threads beyond this would only share the cores of the largest machine.
 const THREADS_MAX: usize = 64;
+
+/// The least age: quiet must have lasted a minute anyway.
+const AGE_MIN: Duration = Duration::from_secs(60);
 
 /// 30 days: a connection that is idle for longer is forgotten, not idle.
 const IDLE_MAX: Duration = Duration::from_secs(30 * 86_400);
@@ -72,6 +75,47 @@ pub struct Config {
     /// connection.
     #[serde(default = "keepalive_s")]
     pub keepalive_s: NonZeroU16,
+    /// How old a connection may become, in seconds, 60 or more; from then on (less a
+    /// tenth at most, drawn for each) it ends with FIN once it has been quiet for a
+    /// minute. Default: off. A head announces its own limit of age on a reply, which
+    /// no request can race; this one is for connections that must move, such as after
+    /// a change of addresses, and that no head tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_max_s: Option<NonZeroU32>,
+    /// The least level of messages that are said: `error`, `warn`, `info`, `debug` or
+    /// `trace`. Default: what `REPONO_LOG` says, or `info`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Level>,
+}
+
+/// A level of messages.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// What needs a person.
+    Error,
+    /// What may need one.
+    Warn,
+    /// What happened.
+    Info,
+    /// Why it happened.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Level {
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
 }
 
 /// One head, as the balancer reaches it.
@@ -143,9 +187,12 @@ impl Config {
             }
         }
         self.tls_name()?;
-        in_range("threads", count(self.threads), count(THREADS_MAX))?;
-        in_range("connections_max", count(self.connections_max), u64::from(u32::MAX))?;
-        in_range("idle_ms", self.idle_ms, u64::try_from(IDLE_MAX.as_millis()).unwrap_or(u64::MAX))
+        if let Some(age) = self.age_max_s {
+            in_range("age_max_s", age.get().into(), AGE_MIN.as_secs(), IDLE_MAX.as_secs())?;
+        }
+        in_range("threads", count(self.threads), 1, count(THREADS_MAX))?;
+        in_range("connections_max", count(self.connections_max), 1, u64::from(u32::MAX))?;
+        in_range("idle_ms", self.idle_ms, 1, u64::try_from(IDLE_MAX.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// How long a connection may be idle.
@@ -177,9 +224,8 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.bytes().all(allowed) && name != "only"
 }
 
-fn in_range(key: &'static str, value: u64, max: u64) -> Result<(), ConfigError> {
-    const MIN: u64 = 1;
-    if (MIN..=max).contains(&value) { Ok(()) } else { Err(ConfigError::Range { key, value, min: MIN, max }) }
+fn in_range(key: &'static str, value: u64, min: u64, max: u64) -> Result<(), ConfigError> {
+    if (min..=max).contains(&value) { Ok(()) } else { Err(ConfigError::Range { key, value, min, max }) }
 }
 
 fn count(number: usize) -> u64 {
@@ -216,7 +262,9 @@ fn keepalive_s() -> NonZeroU16 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, ConfigError, HeadAddress};
+    use std::num::NonZeroU32;
+
+    use super::{Config, ConfigError, HeadAddress, Level};
 
     const TEXT: &str = r#"
         listen = "127.0.0.1:0"
@@ -241,6 +289,10 @@ mod tests {
         assert_eq!((config.threads, config.connections_max, config.idle().as_secs()), (1, 10_000, 900));
         assert!(!config.closes_before_heads());
         assert_eq!(config.heads[0].weight, 1);
+        assert_eq!((config.age_max_s, config.log), (None, None));
+        let further: Config =
+            toml::from_str(&format!("age_max_s = 60\nlog = \"debug\"\n{TEXT}")).expect("known");
+        assert_eq!((further.validate(), further.log), (Ok(()), Some(Level::Debug)));
         assert!(toml::from_str::<Config>(&format!("idel_ms = 1\n{TEXT}")).is_err(), "an unknown key");
     }
 
@@ -266,6 +318,10 @@ mod tests {
             with(|c| c.connections_max = 0),
             Err(ConfigError::Range { key: "connections_max", .. })
         ));
+        for age in [1, 59, 30 * 86_400 + 1] {
+            let config = Config { age_max_s: NonZeroU32::new(age), ..config() };
+            assert!(matches!(config.validate(), Err(ConfigError::Range { key: "age_max_s", .. })));
+        }
         assert!(matches!(with(|c| c.idle_ms = u64::MAX), Err(ConfigError::Range { key: "idle_ms", .. })));
     }
 }

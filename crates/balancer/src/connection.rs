@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rand::Rng;
 use rand::rngs::StdRng;
 use repono_core::id::ConnectionId;
 use repono_journal::{ClosedBy, ConnectionRecord, Manner, Phase, SharedRecorder, Side, Stamp, Text};
@@ -11,15 +12,17 @@ use repono_net::drain::Guard;
 use repono_net::listen::Accepted;
 use repono_net::proxy_v2::{self, Header, ProxyKey};
 use repono_net::socket::{self, SocketOptions};
-use repono_relay::{Clocks, Orders, relay_under};
-use tokio::io::AsyncWriteExt;
+use repono_relay::{Orders, Stagger, relay_under};
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::choice::Tried;
 use crate::conduct::Sign;
 use crate::end_code::{self, Unreached};
 use crate::heads::{Heads, Lease};
+use crate::limits::Limits;
 use crate::record;
 use crate::standing::Event;
 use crate::trace::Traces;
@@ -34,7 +37,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Common {
     pub(crate) heads: std::sync::Arc<Heads>,
     pub(crate) proxy_key: ProxyKey,
-    pub(crate) clocks: Clocks,
+    pub(crate) limits: watch::Receiver<Limits>,
     pub(crate) recorder: SharedRecorder,
     pub(crate) traces: std::sync::Arc<Traces>,
     /// Locked for a draw at a time, by this thread alone.
@@ -48,6 +51,32 @@ pub(crate) async fn serve(common: &Common, accepted: Accepted, guard: Guard) {
     common.carry(accepted.stream, header, &mut record).await;
     common.recorder.connection(&record);
     drop(guard);
+}
+
+/// Ends a connection that has no head.
+fn end_unreached(client: TcpStream, unreached: Unreached, record: &mut ConnectionRecord) {
+    let (closed_by, manner) = match unreached {
+        Unreached::Left => (ClosedBy::Client, Manner::Rst),
+        Unreached::Refused | Unreached::TimedOut => {
+            tracing::warn!(id = %record.id, "no head could be reached: the client is reset");
+            (ClosedBy::Us, Manner::Kill)
+        }
+    };
+    socket::reset(client);
+    record.ended = Stamp::now();
+    record.closed_by = closed_by;
+    record.manner = manner;
+    record.phase = Phase::Connect;
+    record.end_code = Some(end_code::unreached(unreached));
+}
+
+/// Completes when the client has reset the connection. Its FIN is no reason to leave:
+/// it may still wait for an answer.
+async fn left(client: &TcpStream) {
+    if client.ready(Interest::ERROR).await.is_err() {
+        // Nobody can tell any more: the relay will.
+        std::future::pending().await
+    }
 }
 
 /// Turns away a connection that would be one too many.
@@ -67,18 +96,14 @@ impl Common {
     }
 
     async fn carry(&self, client: TcpStream, header: Header, record: &mut ConnectionRecord) {
-        let (lease, server) = match self.reach_a_head(&header).await {
+        let reached = tokio::select! {
+            biased;
+            reached = self.reach_a_head(&header) => reached,
+            () = left(&client) => Err(Unreached::Left),
+        };
+        let (lease, server) = match reached {
             Ok(reached) => reached,
-            Err(unreached) => {
-                tracing::warn!(id = %header.id, "no head could be reached: the client is reset");
-                socket::reset(client);
-                record.ended = Stamp::now();
-                record.closed_by = ClosedBy::Us;
-                record.manner = Manner::Kill;
-                record.phase = Phase::Connect;
-                record.end_code = Some(end_code::unreached(unreached));
-                return;
-            }
+            Err(unreached) => return end_unreached(client, unreached, record),
         };
         record.head = Text::new(lease.head().name());
         let orders = Orders::from_channel(lease.head().orders());
@@ -87,11 +112,15 @@ impl Common {
         let names = Names { connection, source, destination, head: lease.head().name() };
         let turns = Turns::new(&self.traces, &self.recorder, names);
         let mut watch = Watch::new(Some(&lease), Some(turns));
-        let outcome = relay_under(client, server, &mut watch, self.clocks, orders).await;
+        let stagger = self.draw(|random| Stagger::drawn(random.random()));
+        let clocks = self.limits.borrow().clocks(stagger);
+        let outcome = relay_under(client, server, &mut watch, clocks, orders).await;
         record::fill(record, &outcome, &watch, before);
         let order = *lease.head().orders().borrow();
         record.end_code = Some(end_code::of(&outcome, order));
-        if let Some(sign) = record::last_sign(&outcome) {
+        if watch.is_untold()
+            && let Some(sign) = record::last_sign(&outcome)
+        {
             lease.sign(sign, record.ended);
         }
     }

@@ -11,17 +11,20 @@ pub(crate) const fn unreached(last: Unreached) -> EndCode {
     let cause = match last {
         Unreached::Refused => EndCause::Server,
         Unreached::TimedOut => EndCause::ServerTimeout,
+        Unreached::Left => EndCause::Client,
     };
     EndCode { cause, phase: EndPhase::Connect }
 }
 
-/// How the last head that was tried could not be reached.
+/// Why no head was reached; of several that were tried, the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unreached {
     /// It refused, or there was none to try.
     Refused,
     /// It said nothing.
     TimedOut,
+    /// The client reset the connection meanwhile.
+    Left,
 }
 
 /// The letters of a relay that ended under this order.
@@ -41,7 +44,7 @@ pub(crate) fn of(outcome: &Outcome, order: Order) -> EndCode {
         // The side that has not said FIN is the one that was waited for.
         (Manner::HalfClosed, _) if outcome.client.fin.is_some() => EndCause::ServerTimeout,
         (Manner::HalfClosed, _) => EndCause::ClientTimeout,
-        (Manner::Finished, _) => EndCause::Killed,
+        (Manner::Finished | Manner::Aged, _) => EndCause::Killed,
         (Manner::Cut, _) => match order {
             Order::Reset { silent } if !silent.is_zero() => EndCause::Down,
             Order::Reset { .. } | Order::Continue | Order::Finish { .. } => EndCause::Killed,
@@ -91,6 +94,7 @@ mod tests {
             (Server, Manner::Vanished, "sD"),
             (Relay, Manner::Idle, "cD"),
             (Relay, Manner::Finished, "KD"),
+            (Relay, Manner::Aged, "KD"),
             (Relay, Manner::Cut, "KD"),
         ] {
             assert_eq!(letters(&outcome(by, manner), Order::Continue), expected, "{by:?} {manner:?}");
@@ -118,5 +122,6 @@ mod tests {
         assert_eq!(TOO_MANY.letters(), *b"PC");
         assert_eq!(unreached(Unreached::Refused).letters(), *b"SC");
         assert_eq!(unreached(Unreached::TimedOut).letters(), *b"sC");
+        assert_eq!(unreached(Unreached::Left).letters(), *b"CC");
     }
 }

@@ -8,8 +8,9 @@ use rand::Rng;
 use repono_journal::{ChangeRecord, SharedRecorder, Stamp};
 
 use crate::choice::{Candidate, Tried, choose};
-use crate::conduct::{Others, Sign, Spare, floor};
+use crate::conduct::{Network, Others, Sign, Spare, floor};
 use crate::config::{HeadAddress, WEIGHT_MAX};
+use crate::counters::Counters;
 use crate::probe::Level;
 use crate::standing::{Event, Health, State, Wish};
 
@@ -21,6 +22,7 @@ mod status;
 pub use head::{Head, Lease};
 pub use status::{Author, HeadStatus, WishRefused};
 
+pub(crate) use seat::DRAINED_QUIET;
 use seat::{Seat, Stage, moment, order};
 
 /// All heads of a balancer.
@@ -84,11 +86,23 @@ impl Heads {
         self.learn(slot, Event::Failed, Some(level), at);
     }
 
+    /// A head said what it has counted since its start.
+    pub fn counted(&self, slot: usize, counters: Counters) {
+        if let Some(seat) = self.table().seat_mut(slot) {
+            seat.counters = counters;
+        }
+    }
+
     /// A connection showed something of a head.
     pub fn sign(&self, slot: usize, sign: Sign, at: Stamp) {
         let mut table = self.table();
+        table.roll(at);
         let others = table.others(slot);
         let Some(seat) = table.seat_mut(slot) else { return };
+        // Connections that an ejected head keeps would eject it for ever longer.
+        if matches!(sign, Sign::Slow { .. }) && !seat.state().takes_connections() {
+            return;
+        }
         if let Some(ejection) = seat.conduct.take(sign, moment(at), others) {
             let who = format!("balancer: {}", ejection.fault.as_str());
             let event = Event::Ejected { until: ejection.until };
@@ -179,6 +193,8 @@ impl Heads {
     fn learn(&self, slot: usize, event: Event, failing: Option<Level>, at: Stamp) {
         let mut table = self.table();
         let author = Author { who: "balancer", at };
+        // Each second, by the health checks, however few signs there are.
+        table.roll(at);
         self.change(&mut table, slot, author, |seat| {
             seat.health = seat.health.after(event, moment(at));
             match event {
@@ -198,7 +214,7 @@ impl Heads {
         }
     }
 
-    fn record(&self, author: Author<'_>, what: &str, from: &str, to: &str) {
+    pub(crate) fn record(&self, author: Author<'_>, what: &str, from: &str, to: &str) {
         self.journal.change(ChangeRecord { at: author.at, who: author.who, what, from, to });
     }
 
@@ -226,15 +242,27 @@ impl Table {
         self.seats.iter().map(|seat| seat.candidate(at)).collect()
     }
 
+    /// Takes the turns that have come together until now.
+    fn roll(&mut self, at: Stamp) {
+        for seat in &mut self.seats {
+            seat.conduct.roll(moment(at), seat.head.turns());
+        }
+    }
+
     /// The heads besides this one, for a judgement of its conduct.
     fn others(&self, slot: usize) -> Others {
         let others = || self.seats.iter().filter(|seat| seat.slot != slot);
         let ready = others().filter(|seat| seat.state() == State::Ready && seat.weight > 0).count();
         let mut first_bytes: Vec<_> = others().filter_map(|seat| seat.conduct.first_byte()).collect();
         first_bytes.sort_unstable();
+        let mut turns: Vec<_> = others().filter_map(|seat| seat.conduct.usual()).collect();
+        turns.sort_unstable_by_key(|usual| usual.wait);
+        let lossy = others().any(|seat| seat.conduct.network() == Network::Lossy);
         Others {
             spare: if ready >= floor(self.seats.len()) { Spare::Yes } else { Spare::No },
             first_byte: first_bytes.get(first_bytes.len() / 2).copied(),
+            turns: turns.get(turns.len() / 2).copied(),
+            network: if lossy { Network::Lossy } else { Network::Clean },
         }
     }
 

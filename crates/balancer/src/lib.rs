@@ -9,6 +9,7 @@
 //! | [`choice`] | which head takes the next connection |
 //! | [`heads`] | the table of heads: leases, orders to connections, the operator's wishes |
 //! | [`probe`] | the active check of a head: TCP, TLS, HTTP |
+//! | [`counters`] | what a head says at its check that it has refused |
 //! | `connection` | one connection: reach a head, introduce the client, relay, record |
 //! | `admin` | the operator's interface on a unix socket |
 //! | `handover` | the listener passes to a successor |
@@ -23,10 +24,12 @@ pub mod choice;
 pub mod conduct;
 pub mod config;
 mod connection;
+pub mod counters;
 mod descriptors;
 mod end_code;
 mod handover;
 pub mod heads;
+mod limits;
 pub mod probe;
 mod record;
 mod service;

@@ -1,7 +1,8 @@
 //! The active check of a head, the way a client comes: TCP, TLS, HTTP.
 //!
 //! A check of TCP alone passes for a stopped process, whose kernel still accepts;
-//! so the head must answer `GET /healthcheck` through TLS.
+//! so the head must answer `GET /healthcheck` through TLS. With its answer it tells
+//! what it has counted.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,8 +19,10 @@ use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-/// The longest status line that is read.
-const STATUS_LINE_BYTES_MAX: usize = 1024;
+use crate::counters::Counters;
+
+/// The longest answer that is read: a head's has some 500 bytes.
+const ANSWER_BYTES_MAX: usize = 8 * 1024;
 
 /// The end of a check's connection; the answer is known, so it may be short.
 const CLOSE_LIMITS: Limits =
@@ -50,10 +53,10 @@ impl Level {
 }
 
 /// What a head answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// 200: it serves.
-    Serving,
+    /// 200: it serves, and has counted this.
+    Serving(Counters),
     /// 503: it is leaving.
     Leaving,
 }
@@ -131,18 +134,43 @@ async fn ask(
 ) -> Result<Answer, CheckFailed> {
     stream.write_all(request).await.map_err(CheckFailed::Silent)?;
     stream.flush().await.map_err(CheckFailed::Silent)?;
-    let mut line = Vec::new();
-    while !line.contains(&b'\n') && line.len() < STATUS_LINE_BYTES_MAX {
-        let count = stream.read_buf(&mut line).await.map_err(CheckFailed::Silent)?;
+    let mut answer = Vec::new();
+    while answer.len() < ANSWER_BYTES_MAX && !is_whole(&answer) {
+        let count = stream.read_buf(&mut answer).await.map_err(CheckFailed::Silent)?;
         if count == 0 {
             return Err(CheckFailed::Silent(io::ErrorKind::UnexpectedEof.into()));
         }
     }
-    match status(&line) {
-        Some(200) => Ok(Answer::Serving),
+    match status(&answer) {
+        Some(200) => Ok(Answer::Serving(Counters::read(body(&answer).unwrap_or_default()))),
         Some(503) => Ok(Answer::Leaving),
         other => Err(CheckFailed::Status(other)),
     }
+}
+
+/// Whether nothing more is to be waited for: the body is there, or the status line
+/// alone says that it does not matter.
+fn is_whole(answer: &[u8]) -> bool {
+    match body(answer) {
+        Some(body) => length(answer).is_none_or(|length| body.len() >= length),
+        None => answer.contains(&b'\n') && status(answer) != Some(200),
+    }
+}
+
+/// What follows the header, once that is there.
+fn body(answer: &[u8]) -> Option<&[u8]> {
+    const END: &[u8] = b"\r\n\r\n";
+    let end = answer.windows(END.len()).position(|window| window == END)?;
+    answer.get(end + END.len()..)
+}
+
+/// The length that the header announces.
+fn length(answer: &[u8]) -> Option<usize> {
+    let field = |line: &[u8]| {
+        let (name, value) = str::from_utf8(line).ok()?.split_once(':')?;
+        if name.eq_ignore_ascii_case("content-length") { value.trim().parse().ok() } else { None }
+    };
+    answer.split(|byte| *byte == b'\n').take_while(|line| *line != b"\r").find_map(field)
 }
 
 /// The status of a status line (RFC 9112 section 4).
@@ -153,7 +181,20 @@ fn status(line: &[u8]) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::status;
+    use super::{body, is_whole, status};
+
+    #[test]
+    fn an_answer_is_whole_with_its_body() {
+        let whole = b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nOK\na 1\n";
+        for end in 0..whole.len() {
+            assert!(!is_whole(&whole[..end]), "{end}");
+        }
+        assert!(is_whole(whole) && body(whole) == Some(b"OK\na 1\n"));
+        assert!(is_whole(b"HTTP/1.1 200 OK\r\n\r\n"), "no length, no body");
+        assert!(is_whole(b"HTTP/1.1 503 Service Unavailable\r\n"), "nothing else matters");
+        assert!(!is_whole(b"HTTP/1.1 503 Service"));
+        assert!(is_whole(b"HTTP/1.1 200 OK\r\n\r\nContent-Length: 99\r\n"), "that is the body");
+    }
 
     #[test]
     fn only_a_status_line_has_a_status() {

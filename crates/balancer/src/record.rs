@@ -66,6 +66,7 @@ fn manner(cause: End, watch: &Watch<'_>) -> Manner {
         M::Vanished | M::HalfClosed => Manner::Timeout,
         M::Idle => Manner::IdleExpiry,
         M::Finished => Manner::Drain,
+        M::Aged => Manner::Age,
         M::Cut => Manner::Kill,
     }
 }
@@ -103,6 +104,7 @@ mod tests {
             (EndedBy::Relay, M::HalfClosed, ClosedBy::Us, Manner::Timeout),
             (EndedBy::Relay, M::Idle, ClosedBy::Us, Manner::IdleExpiry),
             (EndedBy::Relay, M::Finished, ClosedBy::Us, Manner::Drain),
+            (EndedBy::Relay, M::Aged, ClosedBy::Us, Manner::Age),
             (EndedBy::Relay, M::Cut, ClosedBy::Us, Manner::Kill),
         ];
         for (by, how, who, word) in cases {

@@ -13,8 +13,7 @@ use repono_journal::{Journal, JournalConfig, JournalError};
 use repono_net::drain::Drain;
 use repono_net::proxy_v2::{KeyFileError, ProxyKey};
 use repono_net::tls::{self, TlsError};
-use repono_relay::Clocks;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
@@ -22,12 +21,14 @@ use crate::checks::{CHECK_MAX, check_while_held};
 use crate::config::{Config, ConfigError};
 use crate::connection::Common;
 use crate::heads::Heads;
+use crate::limits::Limits;
 use crate::probe::Probe;
 use crate::shard::Shard;
 use crate::trace::Traces;
-use crate::{admin, descriptors, handover};
+use crate::{admin, handover};
 
 mod entrance;
+mod reload;
 mod running;
 
 use entrance::Entrance;
@@ -119,8 +120,8 @@ pub enum BalancerError {
 pub struct Start {
     /// Where its listening socket comes from.
     pub listener: ListenerFrom,
-    /// Configurations that are to take effect while it runs: their heads and weights.
-    /// What else has changed in them is for a successor to take up.
+    /// Configurations that are to take effect while it runs: heads, weights and
+    /// limits. What else has changed in them is named in a warning.
     pub reloads: Option<mpsc::Receiver<Config>>,
 }
 
@@ -175,10 +176,17 @@ pub async fn run_from(
     let mut background = opened.start_background(&config)?;
     let mut threads = opened.start_threads(&config, &entrance.listener, &drain.0)?;
     let bound = entrance.bound.clone();
+    let listener = entrance.listener.try_clone().map_err(BalancerError::Thread)?;
     let relief = entrance.open_to_successors()?;
     ready(bound);
     let mut shutdown = pin!(shutdown);
-    let running = Running { opened: &opened, config: &config, reloads: start.reloads };
+    let running = Running {
+        opened: &opened,
+        started: &config,
+        current: config.clone(),
+        listener,
+        reloads: start.reloads,
+    };
     let ended = running.until_told(&mut background, &mut threads, relief, shutdown.as_mut()).await;
     if let Ended::Relieved = ended {
         tracing::info!("a successor has taken over: connections are drained");
@@ -241,6 +249,7 @@ type Threads = JoinSet<Result<(), BalancerError>>;
 struct Opened {
     heads: Arc<Heads>,
     traces: Arc<Traces>,
+    limits: watch::Sender<Limits>,
     proxy_key: ProxyKey,
     probe: Arc<Probe>,
     journal: Journal,
@@ -256,7 +265,8 @@ impl Opened {
         let journal = Journal::open(JournalConfig::new(&config.journal, "balancer", &config.name))?;
         let heads = Heads::new(&config.heads, journal.shared());
         let traces = Arc::new(Traces::new(journal.shared()));
-        Ok(Self { heads, traces, proxy_key, probe, journal })
+        let limits = watch::Sender::new(Limits::of(config));
+        Ok(Self { heads, traces, limits, proxy_key, probe, journal })
     }
 
     /// The health checks and the operator's interface, on the caller's runtime.
@@ -282,32 +292,23 @@ impl Opened {
         listener: &TcpListener,
         drain: &Drain,
     ) -> Result<Threads, BalancerError> {
-        let connections_max =
-            descriptors::connections_max(config.connections_max, descriptors::raise_limit());
-        if connections_max < config.connections_max {
-            tracing::warn!(
-                connections_max,
-                "connections_max: lowered to what the limit of open files allows"
-            );
-        }
         let mut threads = JoinSet::new();
         for number in 0..config.threads {
             let shard = Shard {
                 listener: listener.try_clone().map_err(BalancerError::Thread)?,
-                common: self.common(config),
+                common: self.common(),
                 drain: drain.clone(),
-                connections_max,
             };
             threads.spawn(end_of(shard.start(number).map_err(BalancerError::Thread)?));
         }
         Ok(threads)
     }
 
-    fn common(&self, config: &Config) -> Arc<Common> {
+    fn common(&self) -> Arc<Common> {
         Arc::new(Common {
             heads: Arc::clone(&self.heads),
             proxy_key: self.proxy_key.clone(),
-            clocks: Clocks { idle: config.idle(), ..Clocks::DEFAULT },
+            limits: self.limits.subscribe(),
             recorder: self.journal.shared(),
             traces: Arc::clone(&self.traces),
             random: Mutex::new(StdRng::from_os_rng()),

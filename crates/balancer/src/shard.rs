@@ -25,7 +25,6 @@ pub(crate) struct Shard {
     pub(crate) listener: TcpListener,
     pub(crate) common: Arc<Common>,
     pub(crate) drain: Drain,
-    pub(crate) connections_max: usize,
 }
 
 impl Shard {
@@ -49,12 +48,13 @@ impl Shard {
     }
 
     async fn accept_until_closed(self) -> io::Result<()> {
-        let Self { listener, common, drain, connections_max } = self;
+        let Self { listener, common, drain } = self;
         let mut signal = drain.signal();
         let mut connections = JoinSet::new();
         let warned = Cell::new(None);
         let take = |accepted: Accepted, guard: Guard| {
             while connections.try_join_next().is_some() {}
+            let connections_max = common.limits.borrow().connections_max;
             if drain.open() > connections_max {
                 warn_full(&warned, connections_max);
                 refuse(&common, accepted);

@@ -4,16 +4,21 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use repono_journal::{Stamp, TcpSummary};
+use repono_journal::TcpSummary;
 use repono_net::socket::{TcpInfo, tcp_info};
-use repono_relay::{Observer, Pass, Side, Stall, Verdict};
+use repono_relay::{Observer, Pass, Reply, Side, Stall, Verdict};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::conduct::Sign;
 use crate::heads::Lease;
 use crate::tail::{Tail, is_client_hello};
 use crate::trace::turns::Turns;
+
+mod greeting;
+mod patience;
+
+use greeting::{Greeting, Heard};
+use patience::Patience;
 
 /// What the client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +33,11 @@ enum Speech {
 
 /// Watches one connection.
 pub(crate) struct Watch<'a> {
-    /// Told of the head's first byte; then `None`.
-    untold: Option<&'a Lease>,
+    patience: Patience<'a>,
     turns: Option<Turns<'a>>,
     speech: Speech,
+    /// While TLS begins; on the heap, because a connection is idle without it.
+    greeting: Option<Box<Greeting>>,
     spoke_last: Option<Side>,
     client_ended: Option<Instant>,
     client: Tail,
@@ -43,9 +49,10 @@ impl<'a> Watch<'a> {
     /// Watches a connection of this lease.
     pub(crate) const fn new(lease: Option<&'a Lease>, turns: Option<Turns<'a>>) -> Self {
         Self {
-            untold: lease,
+            patience: Patience::new(lease),
             turns,
             speech: Speech::Silent,
+            greeting: None,
             spoke_last: None,
             client_ended: None,
             client: Tail::EMPTY,
@@ -62,9 +69,24 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Whether the head's conduct at the beginning is still to be told.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.patience.is_untold()
+    }
+
     /// The kernel's view of both sockets at the end: the client's, the head's.
     pub(crate) const fn tcp(&self) -> [Option<TcpSummary>; 2] {
         self.tcp
+    }
+
+    /// The client's first bytes.
+    fn greet(&mut self, bytes: &[u8]) {
+        if is_client_hello(bytes) {
+            self.speech = Speech::Tls;
+            self.greeting = Some(Box::default());
+        } else {
+            self.speech = Speech::Other;
+        }
     }
 
     /// Whether a FIN of the head, which the client has not asked for, is its death.
@@ -81,14 +103,18 @@ impl<'a> Watch<'a> {
 
 impl Observer for Watch<'_> {
     fn moved(&mut self, from: Side, bytes: &[u8], _: Instant) {
-        self.spoke_last = Some(from);
-        if let Some(turns) = &mut self.turns {
-            turns.moved(from, bytes.len());
-        }
         match from {
             Side::Client => {
+                self.spoke_last = Some(Side::Client);
+                self.patience.asked();
+                if let Some(turns) = &mut self.turns {
+                    turns.moved(Side::Client, bytes.len());
+                }
                 if self.speech == Speech::Silent {
-                    self.speech = if is_client_hello(bytes) { Speech::Tls } else { Speech::Other };
+                    self.greet(bytes);
+                }
+                if let Some(greeting) = &mut self.greeting {
+                    greeting.client(bytes);
                 }
                 self.client.push(bytes);
             }
@@ -96,10 +122,24 @@ impl Observer for Watch<'_> {
         }
     }
 
-    fn turn(&mut self, waited: Duration, _: Instant) {
-        if let Some(lease) = self.untold.take() {
-            lease.sign(Sign::FirstByte(waited), Stamp::now());
+    fn reply(&mut self, bytes: &[u8]) -> Reply {
+        let heard = self.greeting.as_mut().map_or(Heard::Answer, |greeting| greeting.head(bytes));
+        match heard {
+            Heard::Handshake => {}
+            Heard::Tickets | Heard::Answer => self.greeting = None,
         }
+        if heard == Heard::Tickets {
+            return Reply::Aside;
+        }
+        self.spoke_last = Some(Side::Server);
+        if let Some(turns) = &mut self.turns {
+            turns.moved(Side::Server, bytes.len());
+        }
+        Reply::Answer
+    }
+
+    fn turn(&mut self, waited: Duration, at: Instant) {
+        self.patience.answered(waited, at);
     }
 
     fn fin(&mut self, from: Side, at: Instant) -> Pass {
@@ -120,6 +160,9 @@ impl Observer for Watch<'_> {
         } else if gone(stall.client) {
             Verdict::Gone(Side::Client)
         } else {
+            if self.spoke_last == Some(Side::Client) {
+                self.patience.waits(stall.waited, Instant::now());
+            }
             Verdict::Wait
         }
     }
@@ -170,7 +213,12 @@ mod tests {
     /// What becomes of the head's FIN after these bytes.
     fn head_fin(bytes: &[(Side, &[u8])]) -> Pass {
         let mut watch = Watch::new(None, None);
-        bytes.iter().for_each(|(side, bytes)| watch.moved(*side, bytes, Instant::now()));
+        for (side, bytes) in bytes {
+            watch.moved(*side, bytes, Instant::now());
+            if *side == Side::Server {
+                watch.reply(bytes);
+            }
+        }
         watch.fin(Side::Server, Instant::now())
     }
 

@@ -1,8 +1,12 @@
 //! The journal's files: appended to, rotated by size, bounded in number.
+//!
+//! Two processes may write under one name for a while, as a balancer and its
+//! successor do. Each holds a lock on the current file while it writes a batch of
+//! lines or rotates, and looks first whether the file still has its name.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +17,15 @@ use rustix::fs::fstatvfs;
 const LEFT_FREE_BYTES: u64 = 512 << 20;
 /// The same on a small one, where a store stops at 16 MiB.
 const LEFT_FREE_BYTES_SMALL: u64 = 8 << 20;
+
+/// The longest wait for another process that writes: a batch takes well under a
+/// millisecond. One that was stopped within its batch must not stop this one too.
+const LOCK_WAIT_MAX: Duration = Duration::from_millis(100);
+/// Between two looks whether it has done.
+const LOCK_LOOK: Duration = Duration::from_millis(1);
+/// Rotations by others that are followed within one batch; each takes a whole file
+/// of lines.
+const FOLLOWED_MAX: usize = 8;
 
 /// After a failed write: long enough not to spin on a full disk, short enough to
 /// lose little once there is room.
@@ -29,7 +42,7 @@ pub(crate) struct Files {
 /// Exits: `Open` → `Closed` on a failed write or rotation; `Closed` → `Open` once
 /// `retry_at_ns` is past and the file opens.
 enum State {
-    Open { file: File, bytes: u64 },
+    Open { file: File },
     Closed { retry_at_ns: u64 },
 }
 
@@ -56,18 +69,36 @@ impl Files {
 
     fn try_append(&mut self, lines: &[u8], mono_ns: u64) -> io::Result<()> {
         self.reopen(mono_ns)?;
-        self.rotate_before(u64::try_from(lines.len()).unwrap_or(u64::MAX))?;
-        match &mut self.state {
-            State::Open { file, bytes } => {
-                if !has_room(file) {
-                    return Err(io::ErrorKind::StorageFull.into());
-                }
-                file.write_all(lines)?;
-                *bytes = bytes.saturating_add(u64::try_from(lines.len()).unwrap_or(u64::MAX));
-                Ok(())
-            }
-            State::Closed { .. } => Err(io::ErrorKind::NotConnected.into()),
+        let turn = match self.take_turn()? {
+            Turn::Ours => self.rotate_before(u64::try_from(lines.len()).unwrap_or(u64::MAX))?,
+            Turn::Shared => Turn::Shared,
+        };
+        let State::Open { file } = &mut self.state else { return Err(io::ErrorKind::NotConnected.into()) };
+        if !has_room(file) {
+            return Err(io::ErrorKind::StorageFull.into());
         }
+        if turn == Turn::Ours {
+            end_torn_line(file)?;
+        }
+        let written = file.write_all(lines);
+        // Closing the file would do the same.
+        let _ = file.unlock();
+        written
+    }
+
+    /// Locks the current file: the one that has the name now.
+    fn take_turn(&mut self) -> io::Result<Turn> {
+        for _ in 0..FOLLOWED_MAX {
+            let State::Open { file } = &self.state else { break };
+            if wait_for_lock(file) == Turn::Shared {
+                return Ok(Turn::Shared);
+            }
+            if is_named(file, &self.path) {
+                return Ok(Turn::Ours);
+            }
+            self.state = open_for_append(&self.path)?;
+        }
+        Ok(Turn::Shared)
     }
 
     fn reopen(&mut self, mono_ns: u64) -> io::Result<()> {
@@ -81,10 +112,13 @@ impl Files {
         Ok(())
     }
 
-    fn rotate_before(&mut self, coming: u64) -> io::Result<()> {
-        let State::Open { bytes, .. } = self.state else { return Ok(()) };
+    /// Moves the files on where the lines that come would not fit; tells whose the
+    /// current one is then.
+    fn rotate_before(&mut self, coming: u64) -> io::Result<Turn> {
+        let State::Open { file } = &self.state else { return Ok(Turn::Shared) };
+        let bytes = file.metadata()?.len();
         if bytes == 0 || bytes.saturating_add(coming) <= self.bytes_max {
-            return Ok(());
+            return Ok(Turn::Ours);
         }
         let oldest = self.files_max.saturating_sub(1);
         if oldest == 0 {
@@ -93,8 +127,10 @@ impl Files {
         for number in (0..oldest).rev() {
             rename_if_there(&self.numbered(number), &self.numbered(number + 1))?;
         }
+        // Nobody else has the new name's file before the old one is let go, but another
+        // may have its lock first.
         self.state = open_for_append(&self.path)?;
-        Ok(())
+        self.take_turn()
     }
 
     fn numbered(&self, number: u32) -> PathBuf {
@@ -128,21 +164,52 @@ fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// A file that a crash or a full disk left without a final line feed gets one, so
-/// that the torn line does not swallow the next.
 fn open_for_append(path: &Path) -> io::Result<State> {
-    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-    let mut bytes = file.metadata()?.len();
-    if bytes > 0 {
-        let mut last = [0];
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
-        if last != *b"\n" {
-            file.write_all(b"\n")?;
-            bytes = bytes.saturating_add(1);
+    let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    Ok(State::Open { file })
+}
+
+/// Whose the file is while a batch is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// This process has the lock.
+    Ours,
+    /// Another one does not let go. The kernel puts each batch at the file's end all
+    /// the same; only a rotation needs the lock.
+    Shared,
+}
+
+fn wait_for_lock(file: &File) -> Turn {
+    let looks = LOCK_WAIT_MAX.as_millis() / LOCK_LOOK.as_millis();
+    for _ in 0..looks {
+        match file.try_lock() {
+            Ok(()) => return Turn::Ours,
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_LOOK),
+            // Some network file systems have no locks: as if nobody else were there.
+            Err(TryLockError::Error(_)) => return Turn::Ours,
         }
     }
-    Ok(State::Open { file, bytes })
+    Turn::Shared
+}
+
+/// Whether the file still has this name.
+fn is_named(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(mine), Ok(there)) => (mine.dev(), mine.ino()) == (there.dev(), there.ino()),
+        (Ok(_) | Err(_), _) => false,
+    }
+}
+
+/// A file that a crash or a full disk left without a final line feed gets one, so
+/// that the torn line does not swallow the next.
+fn end_torn_line(file: &mut File) -> io::Result<()> {
+    if file.metadata()?.len() == 0 {
+        return Ok(());
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    if last == *b"\n" { Ok(()) } else { file.write_all(b"\n") }
 }
 
 #[cfg(test)]
@@ -164,6 +231,55 @@ mod tests {
         assert_eq!(names, ["head-1.jsonl", "head-1.jsonl.1", "head-1.jsonl.2"]);
         assert_eq!(fs::read_to_string(&path).unwrap(), "line 5\n");
         assert_eq!(fs::read_to_string(dir.path().join("head-1.jsonl.2")).unwrap(), "line 3\n");
+    }
+
+    #[test]
+    fn two_writers_under_one_name_lose_and_tear_nothing() {
+        const LINES: usize = 400;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("balancer.jsonl");
+        // Each opens the file for itself, as two processes do: their locks exclude
+        // each other.
+        let write = |who: &str| {
+            let mut files = Files::open(path.clone(), 1000, 1000).unwrap();
+            for n in 0..LINES {
+                files.append(format!("{who} {n:04}\n{who} {n:04}b\n").as_bytes(), 0).unwrap();
+            }
+        };
+        std::thread::scope(|threads| {
+            let handles = ["old", "new"].map(|who| threads.spawn(move || write(who)));
+            for handle in handles {
+                handle.join().unwrap();
+            }
+        });
+        let mut lines = Vec::new();
+        for entry in fs::read_dir(dir.path()).unwrap() {
+            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+            assert!(text.len() <= 1000 && text.ends_with('\n'), "rotated by its size: {text}");
+            lines.extend(text.lines().map(str::to_owned));
+        }
+        lines.sort();
+        let mut expected: Vec<_> = ["old", "new"]
+            .iter()
+            .flat_map(|who| (0..LINES).flat_map(move |n| [format!("{who} {n:04}"), format!("{who} {n:04}b")]))
+            .collect();
+        expected.sort();
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_writer_that_was_stopped_in_its_batch_stops_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j.jsonl");
+        let stopped = fs::File::create(&path).unwrap();
+        stopped.lock().unwrap();
+        let mut files = Files::open(path.clone(), 10, 2).unwrap();
+        files.append(b"line 0\n", 0).unwrap();
+        files.append(b"line 1\n", 0).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "line 0\nline 1\n", "without a rotation");
+        stopped.unlock().unwrap();
+        files.append(b"line 2\n", 0).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "line 2\n");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the balancer said of its heads, and how old that is.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -21,6 +22,10 @@ pub(crate) struct HeadStatus {
     pub(crate) only: bool,
     /// At which level its last check failed, if it did.
     pub(crate) failing: Option<Level>,
+    /// What it has counted since its start, such as what it refused; a balancer of an
+    /// earlier version does not say.
+    #[serde(default)]
+    pub(crate) counters: BTreeMap<String, u64>,
 }
 
 /// The balancer's words for the state of a head.

@@ -6,6 +6,15 @@ use tokio::time::Instant;
 
 use crate::heads::{Answer, Freshness, HeadStatus};
 
+/// A family's kind.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Up and down.
+    Gauge,
+    /// Only up, and from zero again when the head is started again.
+    Counter,
+}
+
 /// The media type of [`text`].
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -30,12 +39,23 @@ pub(crate) fn text(latest: Option<&Answer>, now: Instant) -> String {
         (labels, "1".to_owned())
     });
     let connections = known.iter().map(|head| (labels(head), head.connections.to_string()));
+    let events = known.iter().flat_map(|head| {
+        let labels =
+            |event: &str| format!("{{head=\"{}\",event=\"{}\"}}", escaped(&head.name), escaped(event));
+        head.counters.iter().map(move |(event, count)| (labels(event), count.to_string()))
+    });
     let age = latest.map(|answer| (String::new(), format!("{:.3}", answer.age(now).as_secs_f64())));
     let balancer = std::iter::once((String::new(), u8::from(fresh.is_some()).to_string()));
     [
         gauge("repono_head_up", "Whether the head serves, as the balancer sees it.", up),
         gauge("repono_head_state", "The state of the head: 1 for the one it is in.", states),
         gauge("repono_lb_connections", "Connections that the head has from the balancer.", connections),
+        family(
+            Kind::Counter,
+            "repono_head_events_total",
+            "What the head has counted since its start, such as requests that it refused or shed.",
+            events,
+        ),
         gauge("repono_lb_up", "Whether the balancer has answered within the last 5 s.", balancer),
         gauge("repono_lb_scrape_age_seconds", "Age of the balancer's last answer.", age),
     ]
@@ -43,7 +63,15 @@ pub(crate) fn text(latest: Option<&Answer>, now: Instant) -> String {
 }
 
 fn gauge(name: &str, help: &str, samples: impl IntoIterator<Item = (String, String)>) -> String {
-    let mut text = format!("# HELP {name} {help}\n# TYPE {name} gauge\n");
+    family(Kind::Gauge, name, help, samples)
+}
+
+fn family(kind: Kind, name: &str, help: &str, samples: impl IntoIterator<Item = (String, String)>) -> String {
+    let kind = match kind {
+        Kind::Gauge => "gauge",
+        Kind::Counter => "counter",
+    };
+    let mut text = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
     for (labels, value) in samples {
         text.extend([name, &labels, " ", &value, "\n"]);
     }
@@ -61,6 +89,7 @@ fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::net::{Ipv4Addr, SocketAddr};
     use std::time::Duration;
 
@@ -79,6 +108,7 @@ mod tests {
             connections: 7,
             only: false,
             failing: None,
+            counters: BTreeMap::from([("requests-shed-by-age".to_owned(), 3)]),
         };
         Answer { heads: heads.iter().map(head).collect(), asked: Instant::now() }
     }
@@ -108,6 +138,9 @@ mod tests {
                 r#"repono_lb_connections{head="a"} 7"#,
                 r#"repono_lb_connections{head="b"} 7"#,
                 r#"repono_lb_connections{head="c"} 7"#,
+                r#"repono_head_events_total{head="a",event="requests-shed-by-age"} 3"#,
+                r#"repono_head_events_total{head="b",event="requests-shed-by-age"} 3"#,
+                r#"repono_head_events_total{head="c",event="requests-shed-by-age"} 3"#,
                 "repono_lb_up 1",
                 "repono_lb_scrape_age_seconds 1.250",
             ]
@@ -126,6 +159,15 @@ mod tests {
     }
 
     #[test]
+    fn a_head_that_was_started_again_counts_from_zero() {
+        let mut answer = answer(&[("a", State::Ready)]);
+        answer.heads[0].counters.insert("requests-shed-by-age".to_owned(), 0);
+        let text = text(Some(&answer), answer.asked);
+        assert!(text.contains("# TYPE repono_head_events_total counter\n"), "a reset is the reader's to see");
+        assert!(text.contains("event=\"requests-shed-by-age\"} 0\n"), "{text}");
+    }
+
+    #[test]
     fn without_an_answer_there_is_no_age() {
         assert_eq!(samples(&text(None, Instant::now())), ["repono_lb_up 0"]);
     }
@@ -135,6 +177,6 @@ mod tests {
         let answer = answer(&[("a\\\"} 1\nb", State::Ready)]);
         let text = text(Some(&answer), answer.asked);
         assert!(text.contains("repono_head_up{head=\"a\\\\\\\"} 1\\nb\"} 1\n"), "{text}");
-        assert_eq!(samples(&text).len(), 5);
+        assert_eq!(samples(&text).len(), 6);
     }
 }

@@ -30,7 +30,7 @@ use tokio::time::{sleep, timeout};
 const LIMIT: Duration = Duration::from_secs(30);
 
 const HEADS: &str = r#"[
-    {"name":"head-1","address":"127.0.0.1:1","state":"ready","weight":1,"connections":3,"only":false,"failing":null},
+    {"name":"head-1","address":"127.0.0.1:1","state":"ready","weight":1,"connections":3,"only":false,"failing":null,"counters":{"requests-shed-by-age":9}},
     {"name":"head-2","address":"[::1]:2","state":"down","weight":1,"connections":0,"only":false,"failing":"tls","new":1}
 ]"#;
 
@@ -247,15 +247,15 @@ async fn what_the_balancer_says_is_shown() {
         heads["heads"],
         json!([
             {"name": "head-1", "address": "127.0.0.1:1", "state": "ready", "weight": 1,
-             "connections": 3, "only": false, "failing": null},
+             "connections": 3, "only": false, "failing": null, "counters": {"requests-shed-by-age": 9}},
             {"name": "head-2", "address": "[::1]:2", "state": "down", "weight": 1,
-             "connections": 0, "only": false, "failing": "tls"},
+             "connections": 0, "only": false, "failing": "tls", "counters": {}},
         ])
     );
     let metrics = monitor.get("/metrics").await;
     let samples = samples(metrics.text());
     assert_eq!(
-        samples.get(..7),
+        samples.get(..8),
         Some(
             &[
                 r#"repono_head_up{head="head-1"} 1"#,
@@ -264,6 +264,7 @@ async fn what_the_balancer_says_is_shown() {
                 r#"repono_head_state{head="head-2",state="down"} 1"#,
                 r#"repono_lb_connections{head="head-1"} 3"#,
                 r#"repono_lb_connections{head="head-2"} 0"#,
+                r#"repono_head_events_total{head="head-1",event="requests-shed-by-age"} 9"#,
                 "repono_lb_up 1",
             ][..]
         )

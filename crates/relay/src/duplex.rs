@@ -34,10 +34,18 @@ pub(crate) struct Duplex<'a, O> {
     observer: &'a mut O,
     clocks: Clocks,
     /// Set by [`Order::Finish`].
-    finish_after: Option<Duration>,
+    finish: Option<Finish>,
     /// When the observer was last asked about a stall.
     examined: Instant,
     first: Option<First>,
+}
+
+/// An order to end when it is quiet.
+#[derive(Clone, Copy)]
+struct Finish {
+    quiet: Duration,
+    /// Not before its turn among the others that were ordered too.
+    not_before: Instant,
 }
 
 /// The first event of the end.
@@ -69,7 +77,7 @@ impl<'a, O: Observer> Duplex<'a, O> {
             meter: Meter::new(now),
             observer,
             clocks,
-            finish_after: None,
+            finish: None,
             examined: now,
             first: None,
         }
@@ -102,8 +110,13 @@ impl<'a, O: Observer> Duplex<'a, O> {
     /// Carries out an order; returns the end if it is one.
     pub(crate) fn obey(&mut self, order: Order) -> Option<End> {
         match order {
-            Order::Continue => self.finish_after = None,
-            Order::Finish { quiet } => self.finish_after = Some(quiet),
+            Order::Continue => self.finish = None,
+            Order::Finish { quiet, spread } => {
+                let turn = Instant::now() + self.clocks.stagger.within(spread);
+                // A second order does not put off what the first one began.
+                let not_before = self.finish.map_or(turn, |earlier| earlier.not_before.min(turn));
+                self.finish = Some(Finish { quiet, not_before });
+            }
             Order::Reset { silent } => {
                 if self.meter.server_silence(Instant::now()) >= silent {
                     return Some(End::relay(Manner::Cut));
@@ -118,11 +131,19 @@ impl<'a, O: Observer> Duplex<'a, O> {
         let active = self.meter.active();
         let limit = active + self.quiet_limit();
         let limit = self.examination().map_or(limit, |due| limit.min(due));
-        if self.is_busy() {
-            limit
-        } else {
-            self.finish_after.map_or(limit, |quiet| limit.min(active + quiet))
-        }
+        if self.is_busy() { limit } else { self.parting().map_or(limit, |(due, _)| limit.min(due)) }
+    }
+
+    /// When the connection ends if it stays quiet, by an order or by its age.
+    fn parting(&self) -> Option<(Instant, Manner)> {
+        let active = self.meter.active();
+        let ordered =
+            self.finish.map(|finish| ((active + finish.quiet).max(finish.not_before), Manner::Finished));
+        let aged = self.clocks.age.map(|age| {
+            let reached = self.meter.opened + age.max;
+            ((active + age.quiet).max(reached), Manner::Aged)
+        });
+        ordered.into_iter().chain(aged).min_by_key(|(due, _)| *due)
     }
 
     /// When the observer is asked next whether a peer is gone.
@@ -242,8 +263,9 @@ impl<'a, O: Observer> Duplex<'a, O> {
             let half = self.up.is_over() || self.down.is_over();
             return Some(End::relay(if half { Manner::HalfClosed } else { Manner::Idle }));
         }
-        if !self.is_busy() && self.finish_after.is_some_and(|quiet| still >= quiet) {
-            return Some(End::relay(Manner::Finished));
+        let parting = if self.is_busy() { None } else { self.parting() };
+        if let Some((_, manner)) = parting.filter(|(due, _)| now >= *due) {
+            return Some(End::relay(manner));
         }
         if self.examination().is_none_or(|due| now < due) {
             return None;
@@ -283,7 +305,7 @@ impl<'a, O: Observer> Duplex<'a, O> {
             Manner::Fin if self.is_severed() => Way::Farewell,
             Manner::Fin => Way::Plain,
             Manner::Idle if self.is_busy() => Way::Reset,
-            Manner::Idle | Manner::Finished => Way::Farewell,
+            Manner::Idle | Manner::Finished | Manner::Aged => Way::Farewell,
             Manner::Torn | Manner::Reset | Manner::Vanished | Manner::HalfClosed | Manner::Cut => Way::Reset,
         }
     }

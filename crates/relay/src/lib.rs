@@ -32,9 +32,9 @@ use std::pin::pin;
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 
-pub use clock::Clocks;
+pub use clock::{Age, Clocks, Stagger};
 pub use meter::{Flow, Turns};
-pub use observer::{Cut, Observer, Pass, Silent, Stall, Verdict};
+pub use observer::{Cut, Observer, Pass, Reply, Silent, Stall, Verdict};
 pub use orders::{Order, Orders};
 pub use outcome::{End, EndedBy, Manner, Outcome, Phase, Side};
 

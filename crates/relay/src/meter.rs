@@ -78,6 +78,12 @@ impl Meter {
         }
     }
 
+    /// Bytes came from the server that answer nothing.
+    pub(crate) fn aside(&mut self, count: usize, now: Instant) {
+        self.active = now;
+        self.server.moved(count, now);
+    }
+
     /// Bytes that a slow reader had left were written.
     pub(crate) fn drained(&mut self, now: Instant) {
         self.active = now;
@@ -136,6 +142,8 @@ mod tests {
         assert_eq!(meter.moved(Side::Client, 10, at(5)), None);
         assert_eq!(meter.moved(Side::Client, 10, at(7)), None);
         assert_eq!((meter.phase(), meter.asked()), (Phase::Waiting, Some(at(7))));
+        meter.aside(2, at(8));
+        assert_eq!((meter.phase(), meter.asked()), (Phase::Waiting, Some(at(7))), "nothing was answered");
         assert_eq!(meter.moved(Side::Server, 1, at(27)), Some(Duration::from_millis(20)));
         assert_eq!(meter.moved(Side::Server, 1, at(90)), None);
         meter.moved(Side::Client, 1, at(100));
@@ -145,7 +153,7 @@ mod tests {
             (meter.turns.count, meter.turns.last.as_millis(), meter.turns.worst.as_millis()),
             (2, 3, 20)
         );
-        assert_eq!((meter.client.bytes, meter.server.bytes), (21, 7));
+        assert_eq!((meter.client.bytes, meter.server.bytes), (21, 9));
         assert_eq!((meter.client.first, meter.client.last), (Some(at(5)), Some(at(100))));
         assert_eq!(meter.server_silence(at(104)), Duration::from_millis(1));
     }

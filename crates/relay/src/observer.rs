@@ -48,6 +48,16 @@ pub enum Verdict {
     Gone(Side),
 }
 
+/// What the server's bytes are to what the client has sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// An answer: the turn ends with their first byte.
+    Answer,
+    /// Something else, such as the session tickets after a TLS handshake: the client
+    /// still waits.
+    Aside,
+}
+
 /// Sees the pieces of a relayed connection as they pass.
 ///
 /// Every method is called on the relay's task and holds it up: no waiting in it.
@@ -55,6 +65,12 @@ pub trait Observer {
     /// Bytes came from `from`; they are about to be written to the other side.
     fn moved(&mut self, from: Side, bytes: &[u8], at: Instant) {
         let _ = (from, bytes, at);
+    }
+
+    /// What these bytes of the server are; asked after [`Observer::moved`].
+    fn reply(&mut self, bytes: &[u8]) -> Reply {
+        let _ = bytes;
+        Reply::Answer
     }
 
     /// Whether bytes from `from` may be read now.

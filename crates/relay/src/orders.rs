@@ -15,6 +15,10 @@ pub enum Order {
     Finish {
         /// How long is quiet enough.
         quiet: Duration,
+        /// The time over which the ends of many connections are spread, each at its
+        /// own [`crate::Stagger`]: those that are quiet already would otherwise end,
+        /// and their clients come back, in one moment.
+        spread: Duration,
     },
     /// End at once with RST on both sides, unless the server has sent something
     /// within `silent`.

@@ -64,6 +64,8 @@ pub enum Manner {
     HalfClosed,
     /// Ordered: ended at a quiet moment; or [`crate::Cut::Fin`].
     Finished,
+    /// [`crate::Clocks::age`] was reached: ended at a quiet moment.
+    Aged,
     /// Ordered: reset; or [`crate::Cut::Reset`].
     Cut,
 }

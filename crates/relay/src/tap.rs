@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use crate::meter::Meter;
-use crate::observer::Observer;
+use crate::observer::{Observer, Reply};
 use crate::outcome::Side;
 
 /// The meter and the observer of a connection, as one of its lanes sees them.
@@ -25,8 +25,17 @@ impl<O: Observer> Tap<'_, O> {
     pub(crate) fn moved(&mut self, bytes: &[u8]) {
         let now = Instant::now();
         self.observer.moved(self.from, bytes, now);
-        if let Some(waited) = self.meter.moved(self.from, bytes.len(), now) {
-            self.observer.turn(waited, now);
+        let reply = match self.from {
+            Side::Client => Reply::Answer,
+            Side::Server => self.observer.reply(bytes),
+        };
+        match reply {
+            Reply::Aside => self.meter.aside(bytes.len(), now),
+            Reply::Answer => {
+                if let Some(waited) = self.meter.moved(self.from, bytes.len(), now) {
+                    self.observer.turn(waited, now);
+                }
+            }
         }
     }
 

@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{
-    Clocks, End, EndedBy, Manner, Observer, Order, Orders, Outcome, Pass, Phase, Side, Silent, Stall,
-    Verdict, relay_under,
+    Age, Clocks, End, EndedBy, Manner, Observer, Order, Orders, Outcome, Pass, Phase, Side, Silent, Stagger,
+    Stall, Verdict, relay_under,
 };
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -199,7 +199,7 @@ async fn ordered_to_finish_it_waits_for_the_answer() {
     let (orders, seen) = watch::channel(Order::Continue);
     let mut stage = Stage::new(Clocks::DEFAULT, Orders::from_channel(seen), Silent).await;
     stage.ask().await;
-    orders.send_replace(Order::Finish { quiet: SHORT });
+    orders.send_replace(Order::Finish { quiet: SHORT, spread: Duration::ZERO });
     let asked = Instant::now();
     // Longer than `quiet`, and the connection must live: nothing else can be waited for.
     tokio::time::sleep(SHORT * 3).await;
@@ -210,6 +210,37 @@ async fn ordered_to_finish_it_waits_for_the_answer() {
     drop((stage.client, stage.server));
     let outcome = stage.relay.await.expect("ended");
     assert_eq!(outcome.cause(), end(EndedBy::Relay, Manner::Finished));
+}
+
+#[tokio::test]
+async fn at_its_age_it_ends_once_it_is_quiet() {
+    let clocks = Clocks { age: Some(Age { max: SHORT, quiet: SHORT }), ..Clocks::DEFAULT };
+    let mut stage = Stage::new(clocks, Orders::none(), Silent).await;
+    let opened = Instant::now();
+    stage.ask().await;
+    // Beyond its age, and it must live: an answer is owed.
+    tokio::time::sleep(SHORT * 3).await;
+    stage.answer().await;
+    eof(&mut stage.client).await;
+    eof(&mut stage.server).await;
+    assert!(opened.elapsed() >= SHORT * 4, "and quiet after the answer");
+    drop((stage.client, stage.server));
+    let outcome = stage.relay.await.expect("ended");
+    assert_eq!((outcome.cause(), outcome.phase), (end(EndedBy::Relay, Manner::Aged), Phase::Quiet));
+}
+
+#[tokio::test]
+async fn ends_that_are_ordered_together_are_spread() {
+    let (orders, seen) = watch::channel(Order::Finish { quiet: Duration::ZERO, spread: SHORT * 4 });
+    let last = Clocks { stagger: Stagger::drawn(u32::MAX), ..Clocks::DEFAULT };
+    let begun = Instant::now();
+    let mut first = Stage::new(Clocks::DEFAULT, Orders::from_channel(seen.clone()), Silent).await;
+    let mut last = Stage::new(last, Orders::from_channel(seen), Silent).await;
+    eof(&mut first.client).await;
+    // Said again, it does not begin anew.
+    orders.send_replace(Order::Finish { quiet: Duration::ZERO, spread: SHORT * 1_000 });
+    eof(&mut last.client).await;
+    assert!(begun.elapsed() >= SHORT * 3, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -229,7 +260,7 @@ async fn ordered_to_reset_it_spares_a_server_that_speaks() {
 
 #[tokio::test]
 async fn an_order_from_before_the_connection_counts() {
-    let (_orders, seen) = watch::channel(Order::Finish { quiet: SHORT });
+    let (_orders, seen) = watch::channel(Order::Finish { quiet: SHORT, spread: Duration::ZERO });
     let mut stage = Stage::new(Clocks::DEFAULT, Orders::from_channel(seen), Silent).await;
     eof(&mut stage.client).await;
 }

@@ -2,6 +2,7 @@
 
 mod balancer;
 mod configuration;
+mod messages;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::output::Form;
 pub(crate) use balancer::{BalancerOptions, balancer};
 use configuration::configuration;
+pub(crate) use messages::start_messages;
 
 /// Printed on standard output when the service answers; the supervisor waits for it.
 pub(crate) const READY_LINE: &str = "{\"ready\":true}";
@@ -107,13 +109,4 @@ pub(crate) fn shutdown_signal() -> Result<Shutdown> {
             _ = interrupt.recv() => {}
         }
     }))
-}
-
-/// Messages for a person, on standard error; `REPONO_LOG` sets the level.
-pub(crate) fn start_messages() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("REPONO_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let colours =
-        std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
 }

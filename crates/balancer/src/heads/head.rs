@@ -3,7 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use repono_journal::Stamp;
 use repono_relay::Order;
@@ -11,6 +12,7 @@ use tokio::sync::{Notify, watch};
 
 use super::Heads;
 use crate::conduct::Sign;
+use crate::conduct::waits::Total;
 use crate::config::HeadAddress;
 
 /// One head.
@@ -18,6 +20,10 @@ pub struct Head {
     name: String,
     address: SocketAddr,
     connections: AtomicUsize,
+    /// Turns, and the time waited in them: counted without the table's lock, because
+    /// every turn is.
+    turns: AtomicU64,
+    waited_us: AtomicU64,
     pub(super) orders: watch::Sender<Order>,
     pub(super) doubt: Notify,
 }
@@ -28,6 +34,8 @@ impl Head {
             name: head.name.clone(),
             address: head.address,
             connections: AtomicUsize::new(0),
+            turns: AtomicU64::new(0),
+            waited_us: AtomicU64::new(0),
             orders: watch::Sender::new(Order::Continue),
             doubt: Notify::new(),
         }
@@ -49,6 +57,15 @@ impl Head {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Acquire)
+    }
+
+    /// Its turns so far.
+    #[must_use]
+    pub fn turns(&self) -> Total {
+        Total {
+            turns: self.turns.load(Ordering::Relaxed),
+            waited: Duration::from_micros(self.waited_us.load(Ordering::Relaxed)),
+        }
     }
 
     /// What its connections are ordered to do.
@@ -88,6 +105,20 @@ impl Lease {
     #[must_use]
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// A turn was answered after so much waiting that was not told before.
+    ///
+    /// *Cost*: two additions that threads share.
+    pub fn answered(&self, waited: Duration) {
+        self.head.turns.fetch_add(1, Ordering::Relaxed);
+        self.waits(waited);
+    }
+
+    /// The client has waited so long already, and still does.
+    pub fn waits(&self, charge: Duration) {
+        let charge = u64::try_from(charge.as_micros()).unwrap_or(u64::MAX);
+        self.head.waited_us.fetch_add(charge, Ordering::Relaxed);
     }
 
     /// What this connection showed of its head.

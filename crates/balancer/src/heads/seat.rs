@@ -11,12 +11,18 @@ use super::status::HeadStatus;
 use crate::choice::Candidate;
 use crate::conduct::Conduct;
 use crate::config::HeadAddress;
+use crate::counters::Counters;
 use crate::probe::Level;
 use crate::standing::{Health, State, Wish};
 
 /// Quiet after which a connection to a draining head is ended: a client that has
 /// just been answered may be about to ask again.
-pub(super) const DRAINED_QUIET: Duration = Duration::from_secs(60);
+pub(crate) const DRAINED_QUIET: Duration = Duration::from_secs(60);
+
+/// The time over which a drain spreads the ends of connections that were quiet
+/// already. Ten thousand clients that come back at once would hold a head's core for
+/// some two seconds with their handshakes; over this time they take a twentieth of it.
+pub(super) const DRAIN_SPREAD: Duration = Duration::from_secs(30);
 
 /// The same when the balancer itself is stopping and has half a minute.
 const STOPPING_QUIET: Duration = Duration::from_secs(1);
@@ -34,6 +40,8 @@ pub(super) struct Seat {
     pub(super) weight: u32,
     pub(super) failing: Option<Level>,
     pub(super) conduct: Conduct,
+    /// As it last told them.
+    pub(super) counters: Counters,
 }
 
 impl Seat {
@@ -46,6 +54,7 @@ impl Seat {
             weight: address.weight,
             failing: None,
             conduct: Conduct::default(),
+            counters: Counters::default(),
         }
     }
 
@@ -75,6 +84,11 @@ impl Seat {
             share: self.health.share(at),
             ejections: self.conduct.ejections(),
             first_byte_us: first_byte.map(|mean| u64::try_from(mean.as_micros()).unwrap_or(u64::MAX)),
+            turn_us: self
+                .conduct
+                .usual()
+                .map(|usual| u64::try_from(usual.wait.as_micros()).unwrap_or(u64::MAX)),
+            counters: self.counters.clone(),
         }
     }
 }
@@ -99,8 +113,11 @@ pub(super) const fn order(stage: Stage, state: State, others_serve: bool) -> Ord
         (Stage::Serving | Stage::Leaving | Stage::Stopping, State::Down) if others_serve => {
             Order::Reset { silent: DEAD_SILENCE }
         }
-        (Stage::Stopping, _) => Order::Finish { quiet: STOPPING_QUIET },
-        (Stage::Leaving, _) | (Stage::Serving, State::Draining) => Order::Finish { quiet: DRAINED_QUIET },
+        // Nobody listens any more: there is nothing to come back to, at once or later.
+        (Stage::Stopping, _) => Order::Finish { quiet: STOPPING_QUIET, spread: Duration::ZERO },
+        (Stage::Leaving, _) | (Stage::Serving, State::Draining) => {
+            Order::Finish { quiet: DRAINED_QUIET, spread: DRAIN_SPREAD }
+        }
         (Stage::Serving, State::Ready | State::Suspect | State::Ejected | State::Down) => Order::Continue,
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use repono_journal::Stamp;
 use serde::Serialize;
 
+use crate::counters::Counters;
 use crate::probe::Level;
 use crate::standing::State;
 
@@ -31,6 +32,10 @@ pub struct HeadStatus {
     pub ejections: u32,
     /// The mean time to its first byte, in microseconds, once there was one.
     pub first_byte_us: Option<u64>,
+    /// The mean wait in its turns of the last half minute, in microseconds.
+    pub turn_us: Option<u64>,
+    /// What it has counted since its start, as it last told.
+    pub counters: Counters,
 }
 
 /// An operator's wish that cannot be fulfilled.

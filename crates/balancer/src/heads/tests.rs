@@ -8,12 +8,15 @@ use tempfile::TempDir;
 
 use super::{Author, Heads, Lease, WishRefused};
 use crate::choice::Tried;
-use crate::conduct::Sign;
+use crate::conduct::{Sign, Voter};
 use crate::config::HeadAddress;
 use crate::probe::Level;
 use crate::standing::{Event, State, Wish};
 
 const ME: Author<'_> = Author { who: "uid 1", at: Stamp { wall_ns: 1, mono_ns: 1 } };
+
+/// What the connections of a draining head are ordered.
+const DRAINED: Order = Order::Finish { quiet: Duration::from_secs(60), spread: Duration::from_secs(30) };
 
 struct Stage {
     heads: Arc<Heads>,
@@ -95,7 +98,7 @@ fn draining_the_only_head_lifts_only() {
     for _ in 0..20 {
         assert_ne!(stage.lease().expect("two are left").slot(), 0);
     }
-    assert_eq!(stage.order(0), Order::Finish { quiet: Duration::from_secs(60) });
+    assert_eq!(stage.order(0), DRAINED);
     stage.heads.wish("head-1", Wish::Serve, ME).expect("known");
     assert_eq!(stage.states(), [State::Ready; 3]);
     assert_eq!(stage.order(0), Order::Continue);
@@ -123,7 +126,7 @@ fn a_dead_heads_connections_are_reset_unless_all_heads_are_dead() {
 fn stopping_ends_quiet_connections_and_cutting_all() {
     let stage = Stage::new();
     stage.heads.begin_stop();
-    assert_eq!(stage.order(2), Order::Finish { quiet: Duration::from_secs(1) });
+    assert_eq!(stage.order(2), Order::Finish { quiet: Duration::from_secs(1), spread: Duration::ZERO });
     stage.heads.cut();
     assert_eq!(stage.order(2), Order::Reset { silent: Duration::ZERO });
 }
@@ -162,6 +165,9 @@ fn a_head_that_fails_its_clients_is_ejected_down_to_the_floor() {
     stage.heads.observe(0, Event::Passed, at(10));
     let back = stage.heads.list(at(25)).swap_remove(0);
     assert_eq!((back.state, back.share, back.ejections), (State::Ready, 550, 1), "a slow start");
+    // Head-2 has failed of late too: it takes ten in a row now.
+    fail(&stage, 0, at(30));
+    assert_eq!(stage.states()[0], State::Ready);
     fail(&stage, 0, at(30));
     stage.heads.observe(0, Event::Passed, at(49));
     assert_eq!(stage.states()[0], State::Ejected, "twice as long");
@@ -206,9 +212,31 @@ fn a_reload_keeps_what_stays_and_drains_what_goes() {
     assert_eq!(stage.states(), [State::Down, State::Ready, State::Ready]);
     assert!(list.iter().all(|head| !head.only), "the only head has gone");
     assert!(stage.heads.holds(&staying[1].1) && !stage.heads.holds(&staying[0].1));
-    assert_eq!(*lease.head().orders().borrow(), Order::Finish { quiet: Duration::from_secs(60) });
+    assert_eq!(*lease.head().orders().borrow(), DRAINED);
     stage.heads.cut();
     assert_eq!(*lease.head().orders().borrow(), Order::Reset { silent: Duration::ZERO }, "not forgotten");
     stage.heads.observe(came[0].0, Event::Passed, ME.at);
     assert_eq!(stage.heads.list(ME.at)[0].share, 100, "a slow start");
+}
+
+#[test]
+fn slow_turns_eject_and_the_connections_that_stay_do_not_prolong_it() {
+    let stage = Stage::new();
+    let leases: Vec<_> =
+        (0..3).map(|head| Lease::new(&stage.heads, &stage.heads.all()[head].1, head)).collect();
+    leases.iter().for_each(|lease| lease.answered(Duration::from_millis(2)));
+    let second = Duration::from_secs(1);
+    let slow = |at| {
+        leases[0].answered(second);
+        leases[0].sign(Sign::Slow { waited: second, charge: second, voter: Voter::First }, at);
+    };
+    (0..4).for_each(|_| slow(ME.at));
+    assert_eq!(stage.states(), [State::Ready; 3]);
+    slow(ME.at);
+    assert_eq!(stage.states(), [State::Ejected, State::Ready, State::Ready]);
+    (0..50).for_each(|_| slow(ME.at));
+    assert_eq!(stage.heads.list(ME.at)[0].ejections, 1);
+    stage.heads.observe(0, Event::Passed, ME.at.plus(Duration::from_secs(10)));
+    assert_eq!(stage.states()[0], State::Ready);
+    assert_eq!(stage.heads.list(ME.at)[1].turn_us, Some(2_000));
 }

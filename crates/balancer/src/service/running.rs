@@ -1,17 +1,21 @@
 //! What a balancer hears while it serves.
 
+use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use repono_journal::Stamp;
+use repono_net::socket::prepare_accepted;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::entrance::Relief;
+use super::reload::{Change, changes, left_out};
 use super::{BalancerError, Opened, Threads};
 use crate::Config;
 use crate::checks::check_while_held;
 use crate::heads::Heads;
+use crate::limits::Limits;
 
 /// Why it serves no longer.
 pub(super) enum Ended {
@@ -26,7 +30,11 @@ pub(super) enum Ended {
 /// A balancer that serves.
 pub(super) struct Running<'a> {
     pub(super) opened: &'a Opened,
-    pub(super) config: &'a Config,
+    /// As it was at the start.
+    pub(super) started: &'a Config,
+    /// As it is now.
+    pub(super) current: Config,
+    pub(super) listener: TcpListener,
     pub(super) reloads: Option<mpsc::Receiver<Config>>,
 }
 
@@ -47,26 +55,37 @@ impl Running<'_> {
                     let failed = failed.unwrap_or(Err(BalancerError::Panicked));
                     return failed.map_or_else(Ended::Failed, |()| Ended::Stopped);
                 }
-                config = next(&mut self.reloads) => self.reload(&config, background),
+                config = next(&mut self.reloads) => self.reload(config, background),
             }
         }
     }
 
-    fn reload(&self, config: &Config, background: &mut JoinSet<()>) {
+    fn reload(&mut self, config: Config, background: &mut JoinSet<()>) {
         if let Err(error) = config.validate() {
             tracing::error!(%error, "the reloaded configuration cannot be used: nothing changes");
             return;
         }
-        let rest = Config { heads: self.config.heads.clone(), ..config.clone() };
-        if rest != *self.config {
-            tracing::warn!("only heads and weights are reloaded: a restart with --take-over does the rest");
+        for (key, remedy) in left_out(self.started, &config) {
+            tracing::warn!(key, remedy = remedy.advice(), "a changed key was not reloaded");
         }
         let author = Heads::reload_author(Stamp::now());
         for head in self.opened.heads.reload(&config.heads, author) {
             let (heads, probe) = (Arc::clone(&self.opened.heads), Arc::clone(&self.opened.probe));
             background.spawn(check_while_held(heads, head, probe));
         }
+        let changes = changes(&self.current, &config);
+        if !changes.is_empty() {
+            self.opened.limits.send_replace(Limits::of(&config));
+            if let Err(error) = prepare_accepted(&self.listener, &config.socket_options()) {
+                tracing::warn!(%error, "keepalive_s: the listening socket refuses it");
+            }
+        }
+        for Change { key, from, to } in &changes {
+            tracing::info!(key, from, to, "reloaded");
+            self.opened.heads.record(author, key, from, to);
+        }
         tracing::info!(heads = config.heads.len(), "the configuration was reloaded");
+        self.current = config;
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod gray;
 mod reload;
 mod stage;
 
@@ -9,8 +10,11 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use repono_balancer::config::HeadAddress;
+use repono_net::listen::bind;
+use repono_net::socket::reset;
 use serde_json::Value;
 use stage::{DIE, LIMIT, Stage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -51,7 +55,9 @@ async fn a_client_is_introduced_served_and_recorded() {
     assert_eq!(client.ask().await, "head-1");
     let header = stage.heads[0].clients.recv().await.expect("introduced");
     assert_eq!((header.source, header.destination), (client.address, stage.bound.listen));
-    assert_eq!(stage.state("head-1").await["connections"], 1);
+    let state = stage.state("head-1").await;
+    assert_eq!(state["connections"], 1);
+    assert_eq!(state["counters"], serde_json::json!({"requests-shed-by-age": 7}), "as the head says");
     client.stream.shutdown().await.expect("close_notify and FIN");
     fin(&mut client.into_tcp()).await;
     stage.stop();
@@ -93,6 +99,45 @@ async fn without_a_head_the_client_is_told_at_once() {
     let records = connections(&journal);
     assert!(records[0].contains("\"kill\"") && records[0].contains("\"connect\""), "{records:?}");
     assert!(records[0].contains("\"end_code\":\"SC\""), "{records:?}");
+}
+
+/// A listener whose queue is full: a connect to it is neither accepted nor refused.
+fn full_listener() -> (TcpListener, Vec<std::net::TcpStream>) {
+    let listener = bind((Ipv4Addr::LOCALHOST, 0).into(), 0).expect("bind");
+    let address = listener.local_addr().expect("bound");
+    let connect = |_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+    let fillers = (0..8).map_while(connect).collect();
+    (listener, fillers)
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_a_head_has_accepted_is_recorded_as_that() {
+    let (listener, _fillers) = full_listener();
+    let address = listener.local_addr().expect("bound");
+    let mut stage = Stage::new(1, |_| {}).await;
+    // In the place of the head, which it is like for all but this.
+    stage.reload(|config| config.heads[0].address = address).await;
+    let left = async {
+        loop {
+            let stream = stage.tcp().await.expect("connect");
+            let asked = tokio::time::Instant::now();
+            // The connect to the head takes a second, in which the client leaves.
+            while stage.state("head-1").await["connections"] == 0 && asked.elapsed() < LIMIT / 20 {
+                tokio::task::yield_now().await;
+            }
+            reset(stream);
+            let path = stage.dir.path().join("journal/balancer.jsonl");
+            let text = std::fs::read_to_string(path).expect("written");
+            if let Some(line) = text.lines().find(|line| line.contains("\"end_code\":\"CC\"")) {
+                return line.to_owned();
+            }
+        }
+    };
+    let line = timeout(LIMIT, left).await.expect("recorded in time");
+    assert!(
+        line.contains("\"client\"") && line.contains("\"rst\"") && line.contains("\"connect\""),
+        "{line}"
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -113,4 +114,41 @@ async fn a_reload_moves_new_connections_and_keeps_old_ones() {
     let journal = stage.ended().await;
     let changes = journal.iter().map(ToString::to_string).filter(|line| line.contains("\"configuration\""));
     assert!(changes.filter(|line| line.contains("head-1.state") && line.contains("removed")).count() == 1);
+}
+
+#[tokio::test]
+async fn limits_are_reloaded_for_the_connections_that_come() {
+    let mut stage = Stage::new(1, |_| {}).await;
+    let mut staying = stage.client().await;
+    assert_eq!(staying.ask().await, "head-1");
+    stage.reload(|config| (config.idle_ms, config.threads) = (100, 7)).await;
+    let ended = async {
+        // The reload takes a moment; a connection from before it does not end.
+        loop {
+            let mut tcp = stage.client().await.into_tcp();
+            if timeout(Duration::from_secs(2), fin(&mut tcp)).await.is_ok() {
+                return;
+            }
+        }
+    };
+    timeout(LIMIT, ended).await.expect("idle for long enough");
+    assert_eq!(staying.ask().await, "head-1", "it keeps the limits that it came under");
+    stage.reload(|config| (config.idle_ms, config.connections_max) = (900_000, 1)).await;
+    let turned_away = async {
+        while let Ok(mut tcp) = stage.tcp().await {
+            // Only one that is turned away ends without a word of the client's.
+            if timeout(Duration::from_secs(2), tcp.read(&mut [0; 1])).await.is_ok_and(|read| read.is_err()) {
+                return;
+            }
+        }
+    };
+    timeout(LIMIT, turned_away).await.expect("one too many");
+    stage.stop();
+    fin(&mut staying.into_tcp()).await;
+    let journal = stage.ended().await;
+    let changed = |key: &str| {
+        let text = journal.iter().map(ToString::to_string);
+        text.filter(|line| line.contains("\"configuration\"") && line.contains(&format!("\"{key}\""))).count()
+    };
+    assert_eq!((changed("idle_ms"), changed("connections_max"), changed("threads")), (2, 1, 0));
 }

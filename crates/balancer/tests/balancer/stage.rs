@@ -4,14 +4,14 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 use repono_balancer::config::HeadAddress;
 use repono_balancer::{BalancerError, BoundAddresses, Config, ListenerFrom, Start, run_from};
 use repono_net::listen::{self, BACKLOG};
 use repono_net::proxy_v2::{Header, ProxyKey, Received, receive};
-use repono_net::socket::{SocketOptions, connect, reset};
+use repono_net::socket::{KEEPALIVE_S, SocketOptions, connect, reset};
 use repono_net::tls::{self, PairFiles, ServerIdentity, TicketKey, TicketKeys};
 use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::ServerName;
@@ -40,6 +40,8 @@ pub(crate) struct FakeHead {
     pub(crate) mute: Arc<AtomicBool>,
     /// Resets every client before its first byte, and passes every check.
     pub(crate) rude: Arc<AtomicBool>,
+    /// How long it takes for each answer to a client, in milliseconds.
+    pub(crate) delay_ms: Arc<AtomicU64>,
     /// The clients that were introduced.
     pub(crate) clients: mpsc::UnboundedReceiver<Header>,
     _task: JoinSet<()>,
@@ -54,20 +56,22 @@ impl FakeHead {
         let address = HeadAddress { name: name.to_owned(), address, weight: 1 };
         let (status, mute) = (Arc::new(AtomicU16::new(200)), Arc::new(AtomicBool::new(false)));
         let rude = Arc::new(AtomicBool::new(false));
+        let delay_ms = Arc::new(AtomicU64::new(0));
         let (introduced, clients) = mpsc::unbounded_channel();
         let mut task = JoinSet::new();
-        let (name, conditions) =
-            (name.to_owned(), (Arc::clone(&status), Arc::clone(&mute), Arc::clone(&rude)));
+        let (name, delay) = (name.to_owned(), Arc::clone(&delay_ms));
+        let conditions = (Arc::clone(&status), Arc::clone(&mute), Arc::clone(&rude));
         task.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.expect("accept");
                 let (status, mute, rude) = conditions.clone();
-                let peer = Peer { name: name.clone(), status, mute, rude, introduced: introduced.clone() };
+                let (delay_ms, introduced) = (Arc::clone(&delay), introduced.clone());
+                let peer = Peer { name: name.clone(), status, mute, rude, delay_ms, introduced };
                 connections.spawn(peer.serve(stream, Arc::clone(&tls)));
             }
         });
-        Self { address, status, mute, rude, clients, _task: task }
+        Self { address, status, mute, rude, delay_ms, clients, _task: task }
     }
 }
 
@@ -76,6 +80,7 @@ struct Peer {
     status: Arc<AtomicU16>,
     mute: Arc<AtomicBool>,
     rude: Arc<AtomicBool>,
+    delay_ms: Arc<AtomicU64>,
     introduced: mpsc::UnboundedSender<Header>,
 }
 
@@ -85,12 +90,12 @@ impl Peer {
         if self.mute.load(Ordering::SeqCst) {
             return std::future::pending().await;
         }
+        let mut delay_ms = Arc::new(AtomicU64::new(0));
         let answer = match received.expect("the balancer's header") {
             Received::Local => {
-                format!(
-                    "HTTP/1.1 {} Whatever\r\nContent-Length: 0\r\n\r\n",
-                    self.status.load(Ordering::SeqCst)
-                )
+                let body = "OK\nrequests-shed-by-age 7\n";
+                let status = self.status.load(Ordering::SeqCst);
+                format!("HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n\r\n{body}", body.len())
             }
             Received::Client(_) if self.rude.load(Ordering::SeqCst) => {
                 stream.readable().await.expect("the client's hello");
@@ -98,6 +103,7 @@ impl Peer {
             }
             Received::Client(header) => {
                 let _ = self.introduced.send(header);
+                delay_ms = self.delay_ms;
                 self.name.clone()
             }
         };
@@ -108,7 +114,13 @@ impl Peer {
                 Ok(0) | Err(_) => break,
                 Ok(count) if bytes[..count] == *DIE => return,
                 Ok(_) if self.mute.load(Ordering::SeqCst) => {}
-                Ok(_) => stream.write_all(answer.as_bytes()).await.expect("write"),
+                Ok(_) => {
+                    tokio::time::sleep(Duration::from_millis(delay_ms.load(Ordering::SeqCst))).await;
+                    // A client may have given up.
+                    if stream.write_all(answer.as_bytes()).await.is_err() {
+                        break;
+                    }
+                }
             }
         }
         let _ = stream.shutdown().await;
@@ -299,7 +311,9 @@ fn config(dir: &Path, heads: &[FakeHead]) -> Config {
         threads: 2,
         connections_max: 1_000,
         idle_ms: 900_000,
-        keepalive_s: repono_net::socket::KEEPALIVE_S,
+        keepalive_s: KEEPALIVE_S,
+        age_max_s: None,
+        log: None,
     }
 }
 

@@ -19,6 +19,9 @@ function remarks(head) {
   const remarks = [];
   if (head.only) remarks.push("takes every new connection");
   if (head.failing) remarks.push(`last check failed at ${head.failing}`);
+  for (const [event, count] of Object.entries(head.counters)) {
+    if (count > 0) remarks.push(`${event}: ${count}`);
+  }
   return remarks.join(", ");
 }
 

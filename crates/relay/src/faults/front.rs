@@ -26,11 +26,8 @@ const CONNECTIONS_MAX: usize = 1_024;
 
 /// The relay adds no end of its own to those of its plan: a day is longer than any
 /// test of what others do.
-const CLOCKS: Clocks = Clocks {
-    idle: Duration::from_secs(86_400),
-    half_closed: Duration::from_secs(86_400),
-    stall: Clocks::DEFAULT.stall,
-};
+const CLOCKS: Clocks =
+    Clocks { idle: Duration::from_secs(86_400), half_closed: Duration::from_secs(86_400), ..Clocks::DEFAULT };
 
 /// Connections that the kernel completes ahead of the relay.
 const BACKLOG: u32 = 1_024;

@@ -14,7 +14,7 @@ use super::ledger::{Deed, Ledger, Subject};
 use super::pace::{Alarm, Pacer, after};
 use super::plan::{Effect, Fins, Plan, Reach, Strike, When};
 use super::trip::Trip;
-use crate::observer::{Cut, Observer, Pass, Stall, Verdict};
+use crate::observer::{Cut, Observer, Pass, Reply, Stall, Verdict};
 use crate::outcome::Side;
 
 /// An observer that does to its connection what a plan says, and otherwise leaves
@@ -239,6 +239,10 @@ impl<O: Observer> Observer for Faulty<O> {
         self.meet_doom(at);
         self.direction(from).pacer.took(at);
         self.within.moved(from, bytes, at);
+    }
+
+    fn reply(&mut self, bytes: &[u8]) -> Reply {
+        self.within.reply(bytes)
     }
 
     fn release(&mut self, from: Side, bytes: &[u8], cx: &mut Context<'_>) -> Poll<usize> {

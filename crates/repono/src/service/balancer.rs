@@ -1,16 +1,17 @@
 //! Running the balancer: its listener may come from systemd or from a running
-//! balancer, and SIGHUP reloads its heads.
+//! balancer, and SIGHUP reloads its configuration.
 
 use std::net::TcpListener;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use repono_balancer::config::Level;
 use repono_balancer::{Config, ListenerFrom, Start};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{Options, announce_ready, configuration, print_effective, serve};
+use super::{Options, announce_ready, configuration, messages, print_effective, serve};
 use crate::output::Form;
 
 /// The first descriptor that systemd passes (`sd_listen_fds(3)`).
@@ -19,7 +20,7 @@ const FIRST_DESCRIPTOR: i32 = 3;
 /// Options of the balancer.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  repono balancer --config balancer.toml\n  repono balancer --config balancer.toml --check\n  repono balancer --config balancer.toml --take-over\n\nSIGHUP reloads the heads and their weights. A listener that systemd passes is used."
+    after_help = "Examples:\n  repono balancer --config balancer.toml\n  repono balancer --config balancer.toml --check\n  repono balancer --config balancer.toml --take-over\n\nSIGHUP reloads heads, weights, idle_ms, age_max_s, connections_max, keepalive_s and log, for new connections; what else has changed is named in a warning. A listener that systemd passes is used."
 )]
 pub(crate) struct BalancerOptions {
     #[command(flatten)]
@@ -42,14 +43,19 @@ pub(crate) fn balancer(options: &BalancerOptions, form: Form) -> Result<()> {
         (false, Some(listener)) => ListenerFrom::Inherited(listener),
         (false, None) => ListenerFrom::Own,
     };
+    let level = config.log;
     serve(async |shutdown| {
+        messages::set_level(level.map(Level::as_str));
         let (sender, reloads) = mpsc::channel(1);
         let mut reload = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
         let reading = tokio::spawn(async move {
             while reload.recv().await.is_some() {
                 match read(&path) {
-                    // The balancer has ended when it cannot be sent.
-                    Ok(config) => _ = sender.send(config).await,
+                    Ok(config) => {
+                        messages::set_level(config.log.map(Level::as_str));
+                        // The balancer has ended when it cannot be sent.
+                        _ = sender.send(config).await;
+                    }
                     Err(error) => {
                         tracing::error!(error = format!("{error:#}"), "the configuration was not reloaded");
                     }

@@ -214,6 +214,8 @@ impl Plan {
                 connections_max: 9_000,
                 idle_ms: 900_000,
                 keepalive_s: KEEPALIVE_S,
+                age_max_s: None,
+                log: None,
             },
         )
     }

@@ -50,7 +50,7 @@ async fn a_closed_door_is_an_error_soon_and_forgotten_when_it_opens() {
 
 /// Ends what idles in the client's pool.
 async fn evict(stand: &Stand) {
-    stand.relay.order(Order::Finish { quiet: Duration::ZERO });
+    stand.relay.order(Order::Finish { quiet: Duration::ZERO, spread: Duration::ZERO });
     stand.caller.evicted().await;
     stand.relay.order(Order::Continue);
 }

@@ -18,7 +18,7 @@ use crate::journal::ended;
 use crate::stand::{Plain, Stand, ticket};
 
 /// Any time is quiet enough.
-const AT_ONCE: Order = Order::Finish { quiet: Duration::ZERO };
+const AT_ONCE: Order = Order::Finish { quiet: Duration::ZERO, spread: Duration::ZERO };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fin_evicts_the_idle_connection_at_once() {

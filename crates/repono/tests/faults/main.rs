@@ -16,7 +16,7 @@
 //! | 13 | drain with an answer under way | – | `changes::a_drain_…`, `drain.rs` |
 //! | 14 | head killed in an answer | kill -9 | `heads::a_head_killed_in_an_answer_…` |
 //! | 15 | host of a head gone | nft | `hosts::a_host_that_is_gone_…` |
-//! | 16 | balancer replaced and reloaded | – | `changes::drains_a_reload_…`, `successor.rs` |
+//! | 16 | balancer replaced and reloaded | – | `changes::drains_a_reload_…`, `balancer/successor.rs` |
 //! | 17 | SYN dropped | nft | `hosts::a_lost_syn_…`, `forgetful::a_lost_syn_…` |
 //! | 18 | accepts and never answers; queue full | relay | `heads::a_head_that_accepts_…`, `heads::a_full_queue_…`, `doors::…` |
 //! | 19 | loss | nft | `hosts::loss_…` |

@@ -1,100 +1,22 @@
 //! A balancer that is replaced, reloaded and given its listener, as processes; and
 //! what an idle connection costs it.
 
-#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
-
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use repono_testkit::system::{System, send};
 use repono_testkit::wait;
 use rustix::process::Signal;
-use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_repono");
-const LIMIT: Duration = Duration::from_secs(30);
+use crate::stage::{Balancer, LIMIT, PROGRAM, address, command, configuration, wait_for};
 
 /// What an idle connection may cost the balancer.
 const IDLE_BYTES_MAX: u64 = 4 * 1024;
 
 /// How many are opened to measure it.
 const IDLE_CONNECTIONS: u64 = 2_000;
-
-/// A second balancer in front of a running system's heads.
-struct Balancer(Child);
-
-impl Balancer {
-    fn started(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("started");
-        let out = child.stdout.take().expect("piped");
-        let line = BufReader::new(out).lines().next().expect("ready before the end").expect("text");
-        assert_eq!(line, "{\"ready\":true}");
-        Self(child)
-    }
-
-    fn ended(&mut self) {
-        let exit = wait::until("the balancer ends", LIMIT, || self.0.try_wait().expect("a child"));
-        assert!(exit.expect("in time").success());
-    }
-
-    /// Resident memory, in bytes.
-    fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("told");
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-        kib * 1024
-    }
-}
-
-impl Drop for Balancer {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn command(config: &Path, further: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.args(["balancer", "--config"]).arg(config).args(further);
-    command
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
-    listener.local_addr().expect("bound").port()
-}
-
-/// The configuration of the system's own balancer, under other addresses.
-fn configuration(system: &System, change: impl FnOnce(&mut toml::Table)) -> (PathBuf, toml::Table) {
-    let text = fs::read_to_string(system.data().join("run/balancer.toml")).expect("written");
-    let mut table: toml::Table = text.parse().expect("TOML");
-    table.insert("name".into(), "second".into());
-    table.insert("listen".into(), format!("127.0.0.1:{}", free_port()).into());
-    table.insert("admin_socket".into(), system.path("second.sock").display().to_string().into());
-    change(&mut table);
-    let path = system.path("second.toml");
-    fs::write(&path, toml::to_string(&table).expect("TOML")).expect("written");
-    (path, table)
-}
-
-fn heads(system: &System) -> Vec<Value> {
-    let socket = system.path("second.sock").display().to_string();
-    let text = system.ok(&["--json", "admin", "--socket", &socket, "head", "list"]).expect("answered");
-    serde_json::from_str::<Value>(&text).expect("JSON").as_array().expect("a list").clone()
-}
-
-fn wait_for(system: &System, what: &str, holds: impl Fn(&[Value]) -> bool) {
-    wait::until(what, LIMIT, || holds(&heads(system)).then_some(())).expect("in time");
-}
-
-fn address(table: &toml::Table) -> SocketAddr {
-    table["listen"].as_str().expect("text").parse().expect("an address")
-}
 
 #[test]
 fn a_process_is_replaced_and_reloaded_under_its_connections() {
@@ -126,6 +48,34 @@ fn a_process_is_replaced_and_reloaded_under_its_connections() {
 }
 
 #[test]
+fn a_reload_takes_what_it_can_and_names_the_rest() {
+    let system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
+    let (config, mut table) = configuration(&system, |_| {});
+    let log = system.path("second.log");
+    let mut starting = command(&config, &[]);
+    starting.env_remove("REPONO_LOG").stderr(fs::File::create(&log).expect("made"));
+    let balancer = Balancer::started(starting);
+    let mut reload = |key: &str, value: toml::Value| {
+        table.insert(key.into(), value);
+        fs::write(&config, toml::to_string(&table).expect("TOML")).expect("written");
+        send(balancer.0.id(), Signal::HUP).expect("sent");
+    };
+    let said = |words: &str| fs::read_to_string(&log).expect("there").matches(words).count();
+    let says = |words: &str, times: usize| {
+        wait::until(words, LIMIT, || (said(words) >= times).then_some(())).expect("said");
+    };
+    reload("threads", 7.into());
+    says("the configuration was reloaded", 1);
+    assert_eq!((said("threads"), said("--take-over")), (1, 1));
+    reload("log", "warn".into());
+    // Warnings are said, information is not.
+    says("--take-over", 2);
+    assert_eq!(said("the configuration was reloaded"), 1);
+    reload("log", "info".into());
+    says("the configuration was reloaded", 2);
+}
+
+#[test]
 fn without_a_predecessor_taking_over_says_so() {
     let system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
     let (config, _) = configuration(&system, |_| {});
@@ -151,7 +101,7 @@ fn a_passed_listener_is_used_and_idle_connections_are_cheap() {
         (0..count).map(|_| TcpStream::connect(address).expect("accepted")).collect()
     };
     let relayed = |count: u64| {
-        let all = move |heads: &[Value]| heads[0]["connections"].as_u64() >= Some(count);
+        let all = move |heads: &[serde_json::Value]| heads[0]["connections"].as_u64() >= Some(count);
         wait_for(&system, "all are relayed", all);
     };
     // What every balancer needs once is there before the measurement.
