@@ -50,7 +50,8 @@ impl Reply {
     ) -> Self {
         let (head, body) = response.into_parts();
         if let Some(connected) = lease.connected() {
-            if let Some(id) = header(&head.headers, "x-repono-connection").and_then(connection_id) {
+            let told = header(&head.headers, "x-repono-connection");
+            if let Some(id) = told.and_then(|id| ConnectionId::parse(id.as_bytes())) {
                 let _same = connected.link.balancer_id.set(id);
                 record.balancer_id = Some(id);
             }
@@ -237,18 +238,13 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn connection_id(text: &str) -> Option<ConnectionId> {
-    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?;
-    bytes.try_into().ok().map(ConnectionId::from_bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use http::{HeaderMap, HeaderValue};
 
-    use super::{advertised, code, connection_id};
+    use super::{advertised, code};
 
     #[test]
     fn codes_are_read_from_both_kinds_of_body_and_cleaned() {
@@ -270,7 +266,5 @@ mod tests {
         assert_eq!(of("max=100, Timeout = 5"), Some(Duration::from_secs(5)));
         assert_eq!(of("timeout=-1"), None);
         assert_eq!(of("max=3"), None);
-        assert!(connection_id("0102030405060708090a0b0c").is_some());
-        assert!(connection_id("0102").is_none());
     }
 }
