@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use repono_store::meta::sqlite::lock_holder;
 use repono_store::store::lock_path;
-use repono_testkit::system::{System, send};
+use repono_testkit::system::{System, send, stop};
 use repono_testkit::wait;
 use repono_testkit::wire::{Response, Wire};
 use rustix::process::Signal;
@@ -45,23 +45,11 @@ fn keep_writing(url: &str, ca: &Path, request: &str, stop: &AtomicBool) {
     }
 }
 
-/// Whether every thread of the process has come to its stop: a signal is sent
-/// before it is obeyed.
-fn is_stopped(pid: u32) -> bool {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives");
-    tasks.flatten().all(|task| {
-        std::fs::read_to_string(task.path().join("status"))
-            .is_ok_and(|status| status.lines().any(|line| line.starts_with("State:\tT")))
-    })
-}
-
 /// Stops the process so that it holds the lock while it is stopped.
 fn stop_within_a_transaction(pid: u32, lock: &Path) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < STOPPED_WITHIN {
-        send(pid, Signal::STOP).expect("stopped");
-        wait::until("every thread stands", REFUSED_WITHIN, || is_stopped(pid).then_some(()))
-            .expect("stopped");
+        stop(pid).expect("stopped");
         if lock_holder(lock).is_some_and(|holder| holder.pid == pid) {
             return true;
         }

@@ -237,6 +237,23 @@ impl Drop for System {
     }
 }
 
+/// How long the threads of a process may take to obey.
+const STOPPED_WITHIN: Duration = Duration::from_secs(20);
+
+/// Stops a process and waits until all of its threads stand still: the signal is
+/// taken by one of them, and the others go on for a moment.
+pub fn stop(pid: u32) -> Result<()> {
+    send(pid, Signal::STOP)?;
+    wait::until("all threads stand still", STOPPED_WITHIN, || is_stopped(pid).then_some(()))
+}
+
+/// Whether every thread of a process stands still.
+fn is_stopped(pid: u32) -> bool {
+    let state = |task: fs::DirEntry| fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+    let stands = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
+    fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|tasks| tasks.flatten().map(state).all(stands))
+}
+
 /// Sends a signal to a process.
 pub fn send(pid: u32, signal: Signal) -> Result<()> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).context("not a process id")?;

@@ -1,6 +1,6 @@
 //! A head that is stopped: its kernel goes on accepting and acknowledging.
 
-use repono_testkit::system::{System, send};
+use repono_testkit::system::{System, send, stop};
 use rustix::process::Signal;
 
 use crate::stage::{
@@ -18,7 +18,7 @@ fn clients_of_a_stopped_head_are_told_and_others_do_not_meet_it() {
     admin(&system, &["only", "off"]);
     wait_until(&system, "head-2", "ready");
 
-    send(system.pid("head-1"), Signal::STOP).expect("stopped");
+    stop(system.pid("head-1")).expect("stopped");
     assert!(is_reset(&ask(&mut asking).expect_err("no answer")));
     assert!(is_reset(&idle.end().expect_err("no end in order")));
     recorded(&system, "DD");

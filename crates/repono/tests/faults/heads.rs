@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use repono_client::Limits;
 use repono_relay::faults::{Door, FaultRelay, Pace, Plan, Rate};
-use repono_testkit::system::{Site, System, send};
+use repono_testkit::system::{Site, System, send, stop};
 use repono_testkit::wait;
 use rustix::process::Signal;
 
@@ -130,9 +130,7 @@ async fn a_stopped_head_is_found_and_its_clients_are_told() {
     let mut caught = Plain::connect(&system, system.balancer(), &ticket).expect("connected");
     assert_eq!(caught.get("small").expect("answered").status, 200);
     system.ok(&["admin", "head", "only", "off"]).expect("off");
-    send(system.pid("head-1"), Signal::STOP).expect("stopped");
-    wait::until("all its threads stand still", LIMIT, || all_stopped(system.pid("head-1")).then_some(()))
-        .expect("in time");
+    stop(system.pid("head-1")).expect("stopped");
     let error = caught.get("small").expect_err("nobody answers");
     assert!(is_reset(&error), "{error:?}");
     let told = answers(&system, system.balancer(), &ticket);
@@ -145,14 +143,6 @@ async fn a_stopped_head_is_found_and_its_clients_are_told() {
     all_served(&answers(&system, system.balancer(), &ticket));
     send(system.pid("head-1"), Signal::CONT).expect("goes on");
     found(&["ready"]).expect("in time");
-}
-
-/// Whether every thread has taken the signal: it is sent to one, which tells the rest.
-fn all_stopped(pid: u32) -> bool {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
-    tasks
-        .map(|task| std::fs::read_to_string(task.path().join("stat")).unwrap_or_default())
-        .all(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
 }
 
 /// The kernel of a killed head says FIN; passed on as FIN, a body without a length
