@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use crate::run::{command, root};
 
 /// A program that a test runs, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("curl", "curl"),
     ("python3", "python3-venv"),
     ("javac", "default-jdk-headless"),
@@ -14,14 +14,25 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("cert-sync", "ca-certificates-mono"),
     ("/usr/bin/swift", "python3-swiftclient"),
     ("rclone", "rclone"),
+    ("node", "nodejs"),
+    ("/usr/bin/lwp-request", "libwww-perl"),
     ("unshare", "util-linux"),
     ("/usr/sbin/ip", "iproute2"),
     ("/usr/sbin/nft", "nftables"),
 ];
 /// Libraries that Mono's HttpWebRequest needs beside the run time.
 const MONO_LIBRARIES: [&str; 1] = ["libmono-system4.0-cil"];
+/// The library that Perl's LWP needs for HTTPS.
+const PERL_LIBRARIES: [&str; 1] = ["liblwp-protocol-https-perl"];
 /// Python packages, pinned, into an environment of the repository's own.
-const PYTHON: [&str; 2] = ["requests==2.32.5", "python-swiftclient==4.11.0"];
+const PYTHON: [&str; 6] = [
+    "requests==2.32.5",
+    "python-swiftclient==4.11.0",
+    "urllib3==2.8.0",
+    "httpx==0.28.1",
+    "aiohttp==3.14.5",
+    "botocore==1.44.5",
+];
 
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
@@ -48,6 +59,9 @@ fn debian(missing: &[&str]) -> Result<()> {
     if missing.contains(&"mono-mcs") || missing.contains(&"mono-runtime") {
         packages.extend(MONO_LIBRARIES);
     }
+    if missing.contains(&"libwww-perl") {
+        packages.extend(PERL_LIBRARIES);
+    }
     let script = format!(
         "{root_or_sudo}apt-get update -qq && \
          {root_or_sudo}env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {}",
@@ -60,7 +74,9 @@ fn python() -> Result<()> {
     let environment = root().join("target/python");
     let python = environment.join("bin/python");
     let python = python.to_string_lossy();
-    if !command(&python, &["-c", "import requests, swiftclient"]).succeeds() {
+    if !command(&python, &["-c", "import requests, swiftclient, urllib3, httpx, aiohttp, botocore"])
+        .succeeds()
+    {
         command("python3", &["-m", "venv", &environment.to_string_lossy()]).go()?;
         command(&python, &["-m", "pip", "install", "--quiet"]).args(&PYTHON).go()?;
     }
