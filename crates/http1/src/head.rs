@@ -24,7 +24,7 @@ use crate::{Limits, Reject};
 
 /// Header lines that are parsed at all: the default limits of ordinary and of
 /// metadata fields. They live on the stack, 32 bytes each.
-const FIELDS_PARSED_MAX: usize = 64 + 90;
+const FIELDS_PARSED_MAX: usize = 64 + 128;
 
 /// Longest method that is looked at: every one that is served is shorter.
 const METHOD_BYTES_MAX: usize = 16;

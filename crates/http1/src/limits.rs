@@ -15,10 +15,11 @@ pub struct Limits {
     /// [`RequestHead`](repono_core::request::RequestHead) has no effect.
     pub head_bytes_max: usize,
     /// Most header fields besides metadata. Browsers and SDKs send up to 30. More
-    /// than 154 fields of both kinds together are never parsed.
+    /// than 192 fields of both kinds together are never parsed.
     pub fields_max: usize,
     /// Most metadata fields (`x-object-meta-`, `x-container-meta-`,
-    /// `x-account-meta-`): Swift's `max_meta_count`.
+    /// `x-account-meta-`). More than Swift's `max_meta_count` of 90, so that the
+    /// interface can say which limit a request is beyond.
     pub metadata_fields_max: usize,
     /// Longest extension of one chunk, with its first `;`. No client sends any;
     /// AWS chunk signatures are inside the body, not here.
@@ -36,7 +37,7 @@ impl Default for Limits {
             line_bytes_max: 8 * 1024,
             head_bytes_max: 32 * 1024,
             fields_max: 64,
-            metadata_fields_max: 90,
+            metadata_fields_max: 128,
             chunk_extension_bytes_max: 256,
             chunk_extensions_bytes_max: 4 * 1024,
             trailer_bytes_max: 4 * 1024,

@@ -29,8 +29,9 @@ pub const VALUE_BYTES_MAX: usize = 256;
 pub const ITEMS_MAX: usize = 90;
 /// The most bytes of all names, without prefixes, and values together (Swift's limit).
 pub const TOTAL_BYTES_MAX: usize = 4096;
-/// The longest kept header: the codec takes no longer line.
-pub const HEADER_BYTES_MAX: usize = 8192;
+/// The longest value of a kept header: with the longest name of one it is a line of
+/// 8 KiB, and the codec takes no longer one.
+pub const HEADER_BYTES_MAX: usize = 8 * 1024 - 64;
 
 /// Headers that are kept with an object besides its metadata and media type.
 pub const PERSISTED: [&str; 6] = [

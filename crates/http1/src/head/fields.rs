@@ -140,7 +140,7 @@ impl<'b> Seen<'b> {
     }
 }
 
-/// Fields that have a count of their own, because Swift allows 90 of them.
+/// Fields that have a count of their own, because Swift has a limit of its own for them.
 fn is_metadata(name: &[u8]) -> bool {
     const PREFIXES: [&[u8]; 3] = [b"x-object-meta-", b"x-container-meta-", b"x-account-meta-"];
     matches!(name, [b'x' | b'X', b'-', b'o' | b'O' | b'c' | b'C' | b'a' | b'A', ..])
