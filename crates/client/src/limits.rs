@@ -6,7 +6,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections to one host at a time: more than a recursive transfer's
-    /// default of 8, few enough not to look like an attack.
+    /// default of 8, few enough not to look like an attack. A request that is not
+    /// answered may hold one more, for its second attempt.
     pub connections_per_host: usize,
     /// Wait for a place in the pool: a longer queue means the caller asks for
     /// more than the host can take.

@@ -32,14 +32,19 @@ const READY: Duration = Duration::from_millis(500);
 /// How long a closing pool waits for its connections to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
+/// Connections that one request may hold: its own, and that of a second attempt
+/// beside it, which would otherwise wait for the silent one to give its place up.
+const CONNECTIONS_PER_REQUEST: usize = 2;
+
 /// One service and the connections to it.
 pub(crate) struct Host {
     pub(crate) endpoint: Endpoint,
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) limits: Limits,
     slots: Mutex<Vec<Slot<Connected>>>,
-    /// As many permits as slots, handed out in the order of asking: whoever has
-    /// one finds a slot that nobody uses.
+    /// One permit for each request, handed out in the order of asking: there are
+    /// [`CONNECTIONS_PER_REQUEST`] times as many slots, so that whoever has one finds
+    /// a slot that nobody uses.
     permits: Arc<Semaphore>,
     /// The watchers, which end with the host.
     watchers: Mutex<JoinSet<()>>,
@@ -47,6 +52,9 @@ pub(crate) struct Host {
     random: Mutex<StdRng>,
     path: Mutex<Path>,
 }
+
+/// A request's right to be under way, shared by its attempts.
+pub(crate) type Permit = Arc<OwnedSemaphorePermit>;
 
 /// Which connection a request may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,11 +74,12 @@ impl Host {
         random: StdRng,
     ) -> Self {
         let count = limits.connections_per_host.max(1);
+        let places = count.saturating_mul(CONNECTIONS_PER_REQUEST);
         Self {
             endpoint,
             tls,
             limits,
-            slots: Mutex::new((0..count).map(|_| Slot::Empty).collect()),
+            slots: Mutex::new((0..places).map(|_| Slot::Empty).collect()),
             permits: Arc::new(Semaphore::new(count)),
             watchers: Mutex::new(JoinSet::new()),
             recorder,
@@ -89,15 +98,33 @@ impl Host {
             .ok()
             .and_then(Result::ok)
             .ok_or(ClientError::Busy)?;
+        let queued_ns = Stamp::mono_now().saturating_sub(asked_ns);
+        self.lease_in(Arc::new(permit), freshness, queued_ns).await
+    }
+
+    /// Lends a fresh connection beside one that the same request holds, on its
+    /// permit.
+    ///
+    /// *Cancel safety*: dropping the future gives the place back.
+    pub(crate) async fn lease_beside(self: &Arc<Self>, permit: Permit) -> Result<Lease, ClientError> {
+        self.lease_in(permit, Freshness::Fresh, 0).await
+    }
+
+    async fn lease_in(
+        self: &Arc<Self>,
+        permit: Permit,
+        freshness: Freshness,
+        queued_ns: u64,
+    ) -> Result<Lease, ClientError> {
         let (index, effect) = self.claim(freshness).ok_or(ClientError::Busy)?;
         let mut lease = Lease {
             host: Arc::clone(self),
             index: Some(index),
             connected: None,
-            queued_ns: Stamp::mono_now().saturating_sub(asked_ns),
+            queued_ns,
             dialled: DialTimes::default(),
             reuse: Reuse::New,
-            _permit: permit,
+            permit,
         };
         match effect {
             Effect::Use(connected) => lease.reuse(connected),
@@ -240,13 +267,18 @@ pub(crate) struct Lease {
     pub(crate) dialled: DialTimes,
     pub(crate) reuse: Reuse,
     /// Released after [`Drop`] has freed the slot.
-    _permit: OwnedSemaphorePermit,
+    permit: Permit,
 }
 
 impl Lease {
     /// The connection; it is there until the lease is given back.
     pub(crate) fn connected(&mut self) -> Option<&mut Connected> {
         self.connected.as_mut()
+    }
+
+    /// What the request may open another connection with.
+    pub(crate) fn permit(&self) -> Permit {
+        Arc::clone(&self.permit)
     }
 
     /// Keeps the connection for others, for at most `idle`.

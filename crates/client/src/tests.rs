@@ -149,6 +149,18 @@ async fn a_reader_does_not_wait_for_a_connection_that_has_fallen_silent() {
 }
 
 #[tokio::test]
+async fn a_pool_full_of_silent_connections_does_not_hold_its_readers_up() {
+    let handler =
+        |heard: Heard| if heard.connection == 1 && heard.nth == 1 { Move::Silence } else { object_head() };
+    let server = serve(with_vending(Arc::default(), handler)).await;
+    let bench = Bench::new(&server, Limits { connections_per_host: 1, ..Limits::DEFAULT });
+    let object = "demo/files/k".parse().unwrap();
+    bench.client.stat(&object).await.unwrap();
+    tokio::time::timeout(Limits::DEFAULT.first_byte / 2, bench.client.stat(&object)).await.unwrap().unwrap();
+    assert_eq!(server.connections.load(Ordering::SeqCst), 3, "vending, the silent one, the fresh one");
+}
+
+#[tokio::test]
 async fn a_silent_connection_is_waited_for_where_a_repetition_could_have_an_effect() {
     let deletes = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&deletes);

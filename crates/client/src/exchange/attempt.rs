@@ -15,7 +15,7 @@ use super::race::Lent;
 use super::{AGENT, Reply};
 use crate::body::{Outgoing, Sending};
 use crate::error::{ClientError, Stage};
-use crate::pool::{Freshness, Host, Lease};
+use crate::pool::{Freshness, Host, Lease, Permit};
 
 /// How an attempt was lost.
 pub(super) enum Lost {
@@ -23,6 +23,14 @@ pub(super) enum Lost {
     Reused,
     /// For a reason that another connection would not mend.
     Failed(ClientError),
+}
+
+/// Where an attempt takes its connection from.
+pub(super) enum Origin {
+    /// The pool, when the request's turn has come.
+    Pool(Freshness),
+    /// Fresh, beside the connection that the request has.
+    Beside(Permit),
 }
 
 /// One attempt at a request that is safe to send twice. `reused` hears of the
@@ -33,12 +41,16 @@ pub(super) enum Lost {
 pub(super) async fn once(
     host: &Arc<Host>,
     request: Request<Outgoing>,
-    freshness: Freshness,
+    from: Origin,
     number: u8,
     started: Stamp,
     reused: Option<oneshot::Sender<Lent>>,
 ) -> Result<Reply, Lost> {
-    let mut lease = host.lease(freshness).await.map_err(Lost::Failed)?;
+    let lease = match from {
+        Origin::Pool(freshness) => host.lease(freshness).await,
+        Origin::Beside(permit) => host.lease_beside(permit).await,
+    };
+    let mut lease = lease.map_err(Lost::Failed)?;
     let facts = lease_facts(&mut lease).map_err(Lost::Failed)?;
     let mut unfinished = Unfinished { host, record: Some(record(&facts, started, &request, &lease)), facts };
     let Unfinished { record: Some(record), facts, .. } = &mut unfinished else {
@@ -51,7 +63,7 @@ pub(super) async fn once(
     };
     if let (Some(idle_before), Some(reused)) = (idle_before, reused) {
         // Nobody may be interested any more.
-        let _ = reused.send(Lent { link: Arc::clone(&facts.link), idle_before });
+        let _ = reused.send(Lent { link: Arc::clone(&facts.link), idle_before, permit: lease.permit() });
     }
     let sending = request.body().sending();
     let ended = attempt(host, &mut lease, request, &sending, record).await;

@@ -15,11 +15,11 @@ use repono_net::socket::TcpInfo;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use super::attempt::{Lost, once};
+use super::attempt::{Lost, Origin, once};
 use super::{Copy, Reply};
 use crate::error::ClientError;
 use crate::pool::link::Link;
-use crate::pool::{Freshness, Host};
+use crate::pool::{Freshness, Host, Permit};
 
 /// The least time that an acknowledgement is waited for: more than a peer may hold
 /// one back (40 ms), and a lost packet is sent again after 200 ms.
@@ -52,17 +52,19 @@ impl Cause {
 /// answer wins; the other attempt is dropped.
 pub(super) async fn run(host: &Arc<Host>, copy: &Copy, started: Stamp) -> Result<Reply, ClientError> {
     let (reused, lent) = oneshot::channel();
-    let mut first = pin!(once(host, copy.request(host)?, Freshness::Any, 1, started, Some(reused)));
+    let from = Origin::Pool(Freshness::Any);
+    let mut first = pin!(once(host, copy.request(host)?, from, 1, started, Some(reused)));
     let silent = tokio::select! {
         biased;
         ended = &mut first => return match ended {
             Ok(reply) => Ok(reply),
-            Err(Lost::Reused) => again(host, copy, started).await,
+            Err(Lost::Reused) => again(host, copy, Origin::Pool(Freshness::Fresh), started).await,
             Err(Lost::Failed(error)) => Err(error),
         },
         silent = silence(host, lent) => silent,
     };
-    let mut second = pin!(again(host, copy, started));
+    let beside = Origin::Beside(Arc::clone(&silent.lent.permit));
+    let mut second = pin!(again(host, copy, beside, started));
     tokio::select! {
         ended = &mut first => match ended {
             Ok(reply) => Ok(reply),
@@ -83,8 +85,8 @@ pub(super) async fn run(host: &Arc<Host>, copy: &Copy, started: Stamp) -> Result
 }
 
 /// Once more, on a fresh connection.
-async fn again(host: &Arc<Host>, copy: &Copy, started: Stamp) -> Result<Reply, ClientError> {
-    let once = once(host, copy.request(host)?, Freshness::Fresh, 2, started, None).await;
+async fn again(host: &Arc<Host>, copy: &Copy, from: Origin, started: Stamp) -> Result<Reply, ClientError> {
+    let once = once(host, copy.request(host)?, from, 2, started, None).await;
     once.map_err(|lost| match lost {
         Lost::Failed(error) => error,
         // A fresh connection has nothing to be overtaken for.
@@ -96,6 +98,8 @@ async fn again(host: &Arc<Host>, copy: &Copy, started: Stamp) -> Result<Reply, C
 pub(super) struct Lent {
     pub(super) link: Arc<Link>,
     pub(super) idle_before: Duration,
+    /// For the attempt beside it.
+    pub(super) permit: Permit,
 }
 
 /// One that has fallen silent.
