@@ -89,6 +89,13 @@ pub(crate) const QUIET_SPARED: Duration = Duration::from_secs(60);
 /// How long a peer of HTTP/2 may open streams after the first GOAWAY: it ends that
 /// by its answer to the PING behind it, one round trip later.
 pub(crate) const GOAWAY_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long the first GOAWAY is held back from a client that fails what is under way
+/// when it comes: a second's lull comes within this from most, and of the 30 s of
+/// a drain it leaves 10 for what is under way.
+pub(crate) const GOAWAY_HOLD_MAX: Duration = Duration::from_secs(20);
+/// No longer than this must such a client have been quiet: what it sends within a
+/// round trip of a second is one in many.
+pub(crate) const LULL_MAX: Duration = Duration::from_secs(1);
 /// Requests at once on one connection of HTTP/2: what RFC 9113 section 6.5.2
 /// recommends at least is 100; a client with more opens a second connection.
 pub(crate) const HTTP2_STREAMS_MAX: u32 = 100;

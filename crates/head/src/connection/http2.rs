@@ -53,9 +53,11 @@ struct Conversation<'c> {
     /// Held from the moment that it is told to leave to the end of its place.
     leaver: &'c mut Option<Leaver>,
     line: Line,
-    /// Set when its end was announced: it ends when the streams that are open have,
-    /// or when the peer does nothing about it.
+    /// Set when its end has begun: once announced it ends when the streams that are
+    /// open have, or when the peer does nothing about it.
     leaving: Option<Leaving>,
+    /// Whether the client fails what is under way when GOAWAY comes.
+    fails_at_goaway: bool,
 }
 
 /// What a stream leaves behind.
@@ -130,6 +132,7 @@ impl<'c> Conversation<'c> {
             leaver,
             line,
             leaving: None,
+            fails_at_goaway: false,
         }
     }
 
@@ -145,8 +148,13 @@ impl<'c> Conversation<'c> {
                 () = self.meter.head_opened() => {}
                 () = self.meter.flooded() => self.break_off(Ending::Violation),
                 Some(ended) = self.streams.join_next() => self.served(ended),
-                _changed = draining.changed() => if draining.phase() != drain::Phase::Serving {
-                    self.leave(Ending::Drained);
+                changed = draining.changed() => match changed {
+                    drain::Phase::Serving => {}
+                    drain::Phase::Draining { .. } => self.leave(Ending::Drained),
+                    drain::Phase::Closing => {
+                        self.leave(Ending::Drained);
+                        self.announce_if_held();
+                    }
                 },
                 accepted = self.connection.accept() => match accepted {
                     Some(Ok((request, respond))) => self.serve(request, respond),
@@ -186,7 +194,8 @@ impl<'c> Conversation<'c> {
         });
         // Looked at again at the latest then.
         let far = Instant::now() + self.context.shard.common.rules.idle;
-        head.unwrap_or(far).min(quiet.unwrap_or(far))
+        let held = self.leaving.and_then(|leaving| leaving.held_until());
+        [head, quiet, held].into_iter().flatten().fold(far, Instant::min)
     }
 
     /// Until when a connection without a stream may stay.
@@ -201,12 +210,15 @@ impl<'c> Conversation<'c> {
     /// A deadline has passed; gives the ending when nothing more is waited for.
     fn overdue(&mut self) -> Option<Ending> {
         let now = Instant::now();
-        if self.streams.is_empty() && now >= self.quiet_limit() {
+        if self.leaving.and_then(|leaving| leaving.held_until()).is_some_and(|until| now >= until) {
+            self.announce_if_held();
+        } else if self.streams.is_empty() && now >= self.quiet_limit() {
             let Some(Leaving { ending, .. }) = self.leaving else {
                 self.leave(Ending::Idle);
                 return None;
             };
             match self.leaving.map(|leaving| leaving.due()) {
+                Some(Due::Announcement) => self.announce(ending),
                 Some(Due::LastWord) => self.last_word(ending, Reason::NO_ERROR),
                 Some(Due::Close) | None => return Some(ending),
             }
@@ -224,13 +236,28 @@ impl<'c> Conversation<'c> {
         None
     }
 
-    /// Announces the end by two GOAWAYs, with a round trip between them for
-    /// streams under way (RFC 9113 section 6.8); what was begun is served.
+    /// Begins the end: announces it, or waits for a lull where that would fail requests.
     fn leave(&mut self, ending: Ending) {
         if self.leaving.is_none() {
-            self.note_idle();
-            self.connection.graceful_shutdown();
-            self.leaving = Some(Leaving::asked(ending, Instant::now()));
+            match self.fails_at_goaway {
+                true => self.leaving = Some(Leaving::held(ending, Instant::now())),
+                false => self.announce(ending),
+            }
+        }
+    }
+
+    /// Announces the end by two GOAWAYs, with a round trip between them for
+    /// streams under way (RFC 9113 section 6.8); what was begun is served.
+    fn announce(&mut self, ending: Ending) {
+        self.note_idle();
+        self.connection.graceful_shutdown();
+        self.leaving = Some(Leaving::asked(ending, Instant::now()));
+    }
+
+    /// There is no more time to wait for a lull.
+    fn announce_if_held(&mut self) {
+        if let Some(leaving) = self.leaving.filter(|leaving| leaving.held_until().is_some()) {
+            self.announce(leaving.ending);
         }
     }
 
@@ -254,7 +281,7 @@ impl<'c> Conversation<'c> {
         };
     }
 
-    /// The ending of a connection that is closed: as announced, if it was.
+    /// The ending of a connection that is closed: as begun, if it was.
     fn ended(&mut self, seen: Ending) -> Ending {
         match self.leaving {
             Some(leaving) => leaving.ending,
@@ -273,6 +300,7 @@ impl<'c> Conversation<'c> {
             return;
         }
         self.meter.note_request();
+        self.fails_at_goaway |= leaving::fails_at_goaway(request.headers());
         let reuse = match self.record.requests {
             0 => Reuse::New,
             before => Reuse::Reused {

@@ -1,6 +1,6 @@
 //! The same for HTTP/2: two GOAWAYs, with a round trip between them.
 
-use repono_testkit::frames::{self, END_HEADERS, END_STREAM, Frame, frame, get, kind};
+use repono_testkit::frames::{self, END_HEADERS, END_STREAM, Frame, block, frame, get, kind};
 use repono_testkit::wire::{Wire, address};
 
 use crate::stand::{Head, Stand, port};
@@ -23,7 +23,12 @@ impl Client {
     }
 
     fn ask(&mut self, stream: u32) {
-        let fields = get(&self.host, "/info");
+        self.ask_as(stream, &[]);
+    }
+
+    /// With further fields.
+    fn ask_as(&mut self, stream: u32, further: &[(&str, &str)]) {
+        let fields = [get(&self.host, "/info"), block(further)].concat();
         let frame = frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &fields);
         self.wire.send(&frame).expect("sent");
     }
@@ -92,4 +97,24 @@ fn a_peer_that_does_not_answer_gets_its_last_word() {
     assert_eq!(client.goaway(), (0x7fff_ffff, NO_ERROR));
     assert_eq!(client.goaway(), (1, NO_ERROR));
     while frames::next(&mut client.wire).expect("no reset").is_some() {}
+}
+
+/// Java's `HttpClient` fails what is under way when GOAWAY comes, so it is told when
+/// nothing is.
+#[test]
+fn a_client_that_fails_at_goaway_is_told_in_a_lull() {
+    let stand = Stand::new();
+    let head = stand.head("goaway-lull", &[("connection_requests_max", "2")]);
+    let mut client = Client::new(&stand, &head);
+    for stream in (1..=81).step_by(2) {
+        client.ask_as(stream, &[("user-agent", "Java-http-client/17.0.15")]);
+        loop {
+            let came = frames::next(&mut client.wire).expect("a frame").expect("not yet the end");
+            assert_ne!(came.kind, kind::GOAWAY, "while stream {stream} was open");
+            if came.kind == kind::HEADERS && came.stream == stream {
+                break;
+            }
+        }
+    }
+    two_steps(&head, &mut client, 81, "request-limit");
 }

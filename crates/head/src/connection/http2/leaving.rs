@@ -1,19 +1,35 @@
-//! The end of a connection that was announced by GOAWAY, in two steps.
+//! The end of a connection, announced by GOAWAY in two steps.
 //!
 //! ```text
-//! Asked --the peer's answer to PING, or too long without--> Final --> the end
+//! Held --a lull, or too long without--> Asked --the answer to PING, or too long
+//!                                       without--> Final --> the end
 //! ```
 //! The first GOAWAY names no last stream, so that what is under way is served; the
-//! second, one round trip later, names it (RFC 9113 section 6.8).
+//! second, one round trip later, names it (RFC 9113 section 6.8). A peer that does not
+//! wait for what is under way hears the first only when it seems to have nothing under
+//! way: see [`fails_at_goaway`].
 
 use std::time::Duration;
 
+use http::HeaderMap;
+use http::header::USER_AGENT;
 use tokio::time::Instant;
 
 use super::super::ending::Ending;
-use crate::limits::{DRAIN_MAX, GOAWAY_WAIT_MAX};
+use crate::limits::{DRAIN_MAX, GOAWAY_HOLD_MAX, GOAWAY_WAIT_MAX, LULL_MAX};
 
-/// A connection whose end was announced.
+/// Of what remains of the time to hold GOAWAY back, this part must pass without a
+/// stream to count as a lull: the less remains, the shorter a lull suffices.
+const LULL_PART: u32 = 16;
+
+/// Whether it is Java's `java.net.http.HttpClient`, which before JDK 24 and the backports
+/// of its fix (JDK-8335181) fails each request that is under way when any GOAWAY comes,
+/// also the first of the two, and does not repeat it.
+pub(super) fn fails_at_goaway(headers: &HeaderMap) -> bool {
+    headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"Java-http-client/"))
+}
+
+/// A connection whose end has begun.
 #[derive(Clone, Copy)]
 pub(super) struct Leaving {
     pub(super) ending: Ending,
@@ -22,6 +38,8 @@ pub(super) struct Leaving {
 
 #[derive(Clone, Copy)]
 enum Step {
+    /// Nothing was sent yet: it waits for a lull since then.
+    Held(Instant),
     /// The first GOAWAY and a PING were sent; h2 sends the second with the answer.
     Asked(Instant),
     /// We have sent the second ourselves, or an error.
@@ -31,6 +49,8 @@ enum Step {
 /// What is due for a connection without streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
+    /// The first GOAWAY.
+    Announcement,
     /// The second GOAWAY, although the peer has not answered.
     LastWord,
     /// The close.
@@ -38,6 +58,10 @@ pub(super) enum Due {
 }
 
 impl Leaving {
+    pub(super) const fn held(ending: Ending, now: Instant) -> Self {
+        Self { ending, step: Step::Held(now) }
+    }
+
     pub(super) const fn asked(ending: Ending, now: Instant) -> Self {
         Self { ending, step: Step::Asked(now) }
     }
@@ -46,9 +70,22 @@ impl Leaving {
         Self { ending, step: Step::Final(now) }
     }
 
+    /// Until when GOAWAY is held back, lull or not.
+    pub(super) fn held_until(&self) -> Option<Instant> {
+        match self.step {
+            Step::Held(since) => Some(since + GOAWAY_HOLD_MAX),
+            Step::Asked(_) | Step::Final(_) => None,
+        }
+    }
+
     /// Until when a connection that has had no stream since `quiet_since` is waited for.
     pub(super) fn limit(&self, quiet_since: Instant) -> Instant {
         let (since, wait): (Instant, Duration) = match self.step {
+            Step::Held(since) => {
+                let until = since + GOAWAY_HOLD_MAX;
+                let lull = until.saturating_duration_since(quiet_since) / LULL_PART;
+                return (quiet_since + lull.min(LULL_MAX)).min(until);
+            }
             Step::Asked(since) => (since, GOAWAY_WAIT_MAX),
             Step::Final(since) => (since, DRAIN_MAX),
         };
@@ -58,6 +95,7 @@ impl Leaving {
     /// What is to be done at [`Leaving::limit`].
     pub(super) const fn due(&self) -> Due {
         match self.step {
+            Step::Held(_) => Due::Announcement,
             Step::Asked(_) => Due::LastWord,
             Step::Final(_) => Due::Close,
         }
@@ -67,6 +105,7 @@ impl Leaving {
     /// does not know its number.
     pub(super) fn refuses(&self, now: Instant) -> bool {
         match self.step {
+            Step::Held(_) => false,
             Step::Asked(since) => now > since + GOAWAY_WAIT_MAX,
             Step::Final(_) => true,
         }
@@ -79,7 +118,22 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{DRAIN_MAX, Due, Ending, GOAWAY_WAIT_MAX, Leaving};
+    use super::{DRAIN_MAX, Due, Ending, GOAWAY_HOLD_MAX, GOAWAY_WAIT_MAX, LULL_MAX, Leaving};
+
+    #[test]
+    fn the_less_time_remains_the_shorter_a_lull_suffices() {
+        let now = Instant::now();
+        let leaving = Leaving::held(Ending::Drained, now);
+        let until = now + GOAWAY_HOLD_MAX;
+        assert_eq!((leaving.held_until(), leaving.due()), (Some(until), Due::Announcement));
+        assert_eq!(leaving.limit(now), now + LULL_MAX);
+        let late = until - Duration::from_millis(160);
+        assert_eq!(leaving.limit(late), late + Duration::from_millis(10));
+        assert_eq!(leaving.limit(until + LULL_MAX), until, "no longer, whatever it does");
+        let long_ago = now - Duration::from_secs(60);
+        assert!(leaving.limit(long_ago) < now, "who has been quiet for long hears it at once");
+        assert!(!leaving.refuses(until), "nothing was announced");
+    }
 
     #[test]
     fn a_peer_that_does_not_answer_is_waited_for_and_then_told_the_last_stream() {
