@@ -33,6 +33,7 @@ pub(crate) async fn collect(store: Store, directory: impl AsRef<Path>) {
         let Some(_turn) = Turn::take(&lock) else { continue };
         let now = Timestamp::now();
         report("expired objects", store.expire().await);
+        report("answers", store.forget_answers().await);
         report("garbage", store.collect_garbage(now).await);
         if Instant::now() >= orphans_due {
             orphans_due = Instant::now() + ORPHANS_EVERY;

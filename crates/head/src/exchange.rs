@@ -26,7 +26,9 @@ use repono_core::time::Timestamp;
 use repono_journal::{Outcome, RequestRecord, Stamp};
 use repono_policy::{Action, Permit, Resource};
 use repono_store::error::StoreError;
+use repono_store::model::repeat::{Body, Repeatable};
 use repono_wire::cors::Grant;
+use repono_wire::idempotency;
 use repono_wire::listing::ListQuery;
 use repono_wire::native::Target;
 
@@ -185,6 +187,16 @@ impl Exchange<'_> {
             Freshness::ReadsOnly if reads => Ok(()),
             Freshness::ReadsOnly | Freshness::Stale => Err(repono_wire::refusals::SERVICE_UNAVAILABLE),
         }
+    }
+
+    /// What the store needs to know of a write that may be sent again.
+    ///
+    /// *Errors*: 400 for an `Idempotency-Key` that is none.
+    fn repeatable(&self, caller: &Caller, body: Body) -> Result<Option<Repeatable>, Refusal> {
+        let Some(key) = idempotency::key(self.head)? else { return Ok(None) };
+        // A user's number is never given to another.
+        let actor = caller.user().map_or_else(|| "anyone".to_owned(), |user| user.id.to_string());
+        Ok(Some(Repeatable::new(&actor, key, idempotency::parts(self.head), body)))
     }
 
     /// Adds the time since `began` to what the store took.

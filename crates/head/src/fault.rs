@@ -11,6 +11,7 @@ pub(crate) fn of_store(error: &StoreError) -> Refusal {
     match error {
         StoreError::NoContainer => refusals::NO_SUCH_CONTAINER,
         StoreError::PreconditionFailed => refusals::PRECONDITION_FAILED,
+        StoreError::KeyReused => refusals::IDEMPOTENCY_KEY_REUSED,
         StoreError::LengthMismatch { .. } => refusals::CLIENT_DISCONNECT,
         StoreError::DigestMismatch => refusals::BAD_DIGEST,
         StoreError::TooLarge => refusals::ENTITY_TOO_LARGE,
@@ -32,6 +33,7 @@ pub(crate) const fn is_ours(error: &StoreError) -> bool {
     match error {
         StoreError::NoContainer
         | StoreError::PreconditionFailed
+        | StoreError::KeyReused
         | StoreError::LengthMismatch { .. }
         | StoreError::DigestMismatch
         | StoreError::TooLarge

@@ -15,7 +15,7 @@ use repono_core::time::Timestamp;
 
 use crate::blob::PARTITIONS;
 use crate::error::StoreError;
-use crate::meta::{EXPIRED_BATCH_MAX, GARBAGE_BATCH_MAX};
+use crate::meta::{ANSWERS_BATCH_MAX, EXPIRED_BATCH_MAX, GARBAGE_BATCH_MAX};
 use crate::store::Store;
 
 /// The age at which a blob without a row is first looked at by default.
@@ -51,6 +51,20 @@ impl Store {
             removed += batch;
             if batch < EXPIRED_BATCH_MAX {
                 return Ok(removed);
+            }
+        }
+    }
+
+    /// Forgets answers to writes that nobody sends again; answers how many.
+    ///
+    /// *Errors*: those of writes; what was not forgotten is forgotten another time.
+    pub async fn forget_answers(&self) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        loop {
+            let batch = self.meta().forget_answers().await?;
+            forgotten += batch;
+            if batch < ANSWERS_BATCH_MAX {
+                return Ok(forgotten);
             }
         }
     }

@@ -18,6 +18,9 @@ pub enum StoreError {
     /// A condition of the request (`If-Match`, `If-None-Match: *`) does not hold.
     #[error("a precondition of the request does not hold")]
     PreconditionFailed,
+    /// The same `Idempotency-Key` was used for another request.
+    #[error("the Idempotency-Key was used for another request")]
+    KeyReused,
     /// The body is not as long as announced.
     #[error("the body has {found} bytes where {expected} were announced")]
     LengthMismatch {

@@ -18,6 +18,7 @@ use crate::error::StoreError;
 use crate::model::identity::{
     Audit, ChangeOutcome, IdentityChange, IdentitySnapshot, SecretSnapshot, StoredSecret,
 };
+use crate::model::repeat::Repeatable;
 use crate::model::{
     Account, CommitObject, Committed, Container, ContainerDeletion, ContainerItem, Creation, Deleted, Health,
     ListItem, ListPage, Metadata, MetadataChange, MetadataReplaced, ObjectLookup, ObjectMetadata,
@@ -44,7 +45,7 @@ pub trait MetaStore: Send + Sync {
     /// Makes an object visible: the linearisation point of a PUT. What it
     /// replaces becomes garbage in the same transaction.
     ///
-    /// *Errors*: `NoContainer`, `PreconditionFailed`.
+    /// *Errors*: `NoContainer`, `PreconditionFailed`, `KeyReused`.
     async fn commit_object(&self, object: CommitObject) -> Result<Committed, StoreError>;
 
     /// Replaces the metadata of an object; version, bytes and tag stay, the
@@ -58,14 +59,18 @@ pub trait MetaStore: Send + Sync {
     ) -> Result<MetadataReplaced, StoreError>;
 
     /// Removes an object; its blob becomes garbage in the same transaction.
+    ///
+    /// *Errors*: `KeyReused`.
     async fn delete_object(
         &self,
         account: &AccountName,
         container: &ContainerName,
         key: &ObjectKey,
+        repeatable: Option<Repeatable>,
     ) -> Result<Deleted, StoreError>;
 
-    /// Creates a container, or merges metadata into one that is there.
+    /// Creates a container, or merges metadata into one that is there and dates its
+    /// last PUT.
     ///
     /// *Errors*: `NoSuch(Account)`.
     async fn create_container(
@@ -139,6 +144,12 @@ pub trait MetaStore: Send + Sync {
     /// how many.
     async fn expire(&self) -> Result<u64, StoreError>;
 
+    /// Forgets answers that were kept for [`ANSWER_KEPT`], at most
+    /// [`ANSWERS_BATCH_MAX`]; answers how many.
+    ///
+    /// [`ANSWER_KEPT`]: crate::model::repeat::ANSWER_KEPT
+    async fn forget_answers(&self) -> Result<u64, StoreError>;
+
     /// Blobs whose grace ended at or before `now`, at most
     /// [`GARBAGE_BATCH_MAX`].
     async fn garbage_batch(&self, now: Timestamp) -> Result<Vec<BlobId>, StoreError>;
@@ -157,6 +168,10 @@ pub const GARBAGE_BATCH_MAX: usize = 256;
 /// The most objects of one batch of expiry: its transaction stays below some 10 ms,
 /// for which other writes wait.
 pub const EXPIRED_BATCH_MAX: u64 = 256;
+
+/// The most answers of one batch: a row is some 100 bytes, so its transaction stays
+/// below some 10 ms, for which other writes wait.
+pub const ANSWERS_BATCH_MAX: u64 = 2048;
 
 /// One thread's view of the metadata. Each call sees everything that was
 /// acknowledged before it began, by whatever process.
@@ -179,7 +194,7 @@ pub trait MetaReader: Send {
     /// Looks up a container.
     async fn container(&mut self, account: &str, container: &str) -> Result<Option<Container>, StoreError>;
 
-    /// Looks up an account and sums up its containers.
+    /// Looks up an account, with the counters of its containers.
     async fn account(&mut self, account: &str) -> Result<Option<Account>, StoreError>;
 
     /// Lists objects; `None` when there is no such container.

@@ -2,6 +2,7 @@
 
 pub mod identity;
 pub mod large;
+pub mod repeat;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use repono_core::time::Timestamp;
 
 use crate::blob::FinishedBlob;
 use crate::model::large::LargeObject;
+use crate::model::repeat::Repeatable;
 
 /// Where the store reads the present: injected, so that tests own the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -158,6 +160,8 @@ pub struct CommitObject {
     pub metadata: Metadata,
     /// What must hold.
     pub precondition: Precondition,
+    /// Set where the answer is kept, for the same request when it comes again.
+    pub repeatable: Option<Repeatable>,
     /// The body.
     pub content: NewContent,
 }
@@ -255,6 +259,8 @@ pub type MetadataChange = (String, Option<String>);
 pub struct Container {
     /// When it was created.
     pub created: Timestamp,
+    /// When it was last PUT.
+    pub last_put: Timestamp,
     /// Objects in it.
     pub object_count: u64,
     /// Bytes of their bodies.
@@ -353,8 +359,8 @@ pub enum ContainerItem {
     Container {
         /// Its name.
         name: String,
-        /// When it was created.
-        created: Timestamp,
+        /// When it was last PUT.
+        last_put: Timestamp,
         /// Objects in it.
         object_count: u64,
         /// Bytes of their bodies.

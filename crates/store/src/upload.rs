@@ -7,6 +7,7 @@ use repono_core::name::{AccountName, ContainerName, ObjectKey};
 
 use crate::blob::{BlobDescription, BlobWriter, OBJECT_BYTES_MAX};
 use crate::error::StoreError;
+use crate::model::repeat::Repeatable;
 use crate::model::{CommitObject, Committed, Metadata, NewContent, Precondition};
 use crate::store::Store;
 
@@ -35,6 +36,8 @@ pub struct CommitRequest {
     pub expected_len: Option<u64>,
     /// What must hold.
     pub precondition: Precondition,
+    /// Set where the answer is kept, for the same request when it comes again.
+    pub repeatable: Option<Repeatable>,
 }
 
 /// A body on its way in; dropping it leaves nothing.
@@ -128,6 +131,7 @@ impl Upload {
             content_type: request.content_type,
             metadata: request.metadata,
             precondition: request.precondition,
+            repeatable: request.repeatable,
             content,
         };
         self.store.meta().commit_object(object).await

@@ -105,6 +105,7 @@ async fn put(store: &Store, key: &str, body: Vec<u8>) -> Result<(), StoreError> 
         expected_etag: None,
         expected_len: None,
         precondition: Precondition::None,
+        repeatable: None,
     };
     upload.finish(request).await.map(|_| ())
 }

@@ -161,6 +161,7 @@ impl From<&StoreError> for Fault {
             StoreError::Closed => unavailable("The store is closed."),
             StoreError::NoContainer
             | StoreError::PreconditionFailed
+            | StoreError::KeyReused
             | StoreError::LengthMismatch { .. }
             | StoreError::DigestMismatch
             | StoreError::TooLarge

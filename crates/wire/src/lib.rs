@@ -33,6 +33,7 @@ pub mod copy;
 pub mod cors;
 pub mod error_body;
 pub mod expiry;
+pub mod idempotency;
 pub mod info;
 pub mod large;
 pub mod listing;

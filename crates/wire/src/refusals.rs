@@ -141,6 +141,18 @@ refusals! {
     INVALID_QUOTA = Refusal::new(400, "InvalidQuota", "A quota must be a whole number.");
     /// An upload that the quota of the container does not admit.
     QUOTA_EXCEEDED = Refusal::new(413, "QuotaExceeded", "The upload exceeds the quota.").closing();
+    /// An `Idempotency-Key` that is none.
+    INVALID_IDEMPOTENCY_KEY = Refusal::new(
+        400,
+        "InvalidIdempotencyKey",
+        "An Idempotency-Key is sent once: 1 to 255 visible ASCII characters, in quotes or bare.",
+    );
+    /// An `Idempotency-Key` that stands for another request.
+    IDEMPOTENCY_KEY_REUSED = Refusal::new(
+        422,
+        "IdempotencyKeyReused",
+        "This Idempotency-Key was used for another request within the last hour; take a new one.",
+    );
     /// A header that is kept is sent twice, is not UTF-8 or has a control character.
     INVALID_HEADER = Refusal::new(
         400,

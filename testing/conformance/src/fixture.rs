@@ -113,6 +113,7 @@ pub fn request(name: &str) -> CommitRequest {
         expected_etag: None,
         expected_len: None,
         precondition: Precondition::None,
+        repeatable: None,
     }
 }
 

@@ -18,6 +18,7 @@ use repono_store::model::identity::{
     Audit, ChangeOutcome, IdentityChange, IdentitySnapshot, SecretSnapshot, StoredSecret,
 };
 use repono_store::model::large::LargeObject;
+use repono_store::model::repeat::{ANSWER_KEPT, Body, Digest, Repeatable};
 use repono_store::model::{
     Clock, CommitObject, Committed, ContainerDeletion, Content, Creation, Deleted, Health, Metadata,
     MetadataChange, MetadataReplaced, NewContent, Object, ObjectMetadata,
@@ -39,6 +40,20 @@ struct State {
     accounts: BTreeMap<AccountName, AccountState>,
     identities: Identities,
     garbage: BTreeMap<BlobId, Timestamp>,
+    answers: BTreeMap<Digest, Kept>,
+}
+
+/// An answer that is given again until then.
+struct Kept {
+    until_s: u64,
+    request: Digest,
+    answer: Answer,
+}
+
+#[derive(Clone, Copy)]
+enum Answer {
+    Committed(Committed),
+    Deleted(Deleted),
 }
 
 struct AccountState {
@@ -50,6 +65,7 @@ struct AccountState {
 
 struct ContainerState {
     created: Timestamp,
+    last_put: Timestamp,
     metadata: Metadata,
     objects: BTreeMap<ObjectKey, Object>,
 }
@@ -73,6 +89,21 @@ impl State {
 
     fn container(&mut self, account: &AccountName, container: &ContainerName) -> Option<&mut ContainerState> {
         self.accounts.get_mut(account)?.containers.get_mut(container)
+    }
+
+    fn answered(&self, again: Option<Repeatable>, now: Timestamp) -> Result<Option<Answer>, StoreError> {
+        let Some(again) = again else { return Ok(None) };
+        match self.answers.get(again.id()).filter(|kept| kept.until_s > now.unix_seconds()) {
+            Some(kept) if kept.request != *again.request() => Err(StoreError::KeyReused),
+            kept => Ok(kept.map(|kept| kept.answer)),
+        }
+    }
+
+    fn keep(&mut self, of: Option<Repeatable>, now: Timestamp, answer: Answer) {
+        if let Some(of) = of {
+            let until_s = now.unix_seconds() + ANSWER_KEPT.as_secs();
+            self.answers.insert(*of.id(), Kept { until_s, request: *of.request(), answer });
+        }
     }
 
     fn discard(&mut self, object: &Object, not_before: Timestamp) {
@@ -107,6 +138,17 @@ impl MetaStore for ModelStore {
 
     async fn commit_object(&self, mut new: CommitObject) -> Result<Committed, StoreError> {
         let (mut state, now) = (self.state(), (self.clock)());
+        match state.answered(new.repeatable, now)? {
+            Some(Answer::Committed(first)) => {
+                let body = new.repeatable.map(|repeatable| repeatable.body());
+                return match body == Some(Body::Sent) && first.etag != new.etag {
+                    true => Err(StoreError::KeyReused),
+                    false => Ok(first),
+                };
+            }
+            Some(Answer::Deleted(_)) => return Err(StoreError::KeyReused),
+            None => {}
+        }
         let container = state.container(&new.account, &new.container).ok_or(StoreError::NoContainer)?;
         let old = container.objects.get(&new.key).cloned();
         let live = old.as_ref().filter(|old| !old.is_expired(now.unix_seconds()));
@@ -134,13 +176,15 @@ impl MetaStore for ModelStore {
         if let Some(old) = &old {
             state.discard(old, now.plus(self.grace));
         }
-        Ok(Committed {
+        let committed = Committed {
             etag: new.etag,
             timestamp,
             version: new.version,
             size: new.size,
             replaced: old.map(|old| old.version),
-        })
+        };
+        state.keep(new.repeatable, now, Answer::Committed(committed));
+        Ok(committed)
     }
 
     async fn replace_metadata(
@@ -171,15 +215,27 @@ impl MetaStore for ModelStore {
         account: &AccountName,
         container: &ContainerName,
         key: &ObjectKey,
+        repeatable: Option<Repeatable>,
     ) -> Result<Deleted, StoreError> {
         let (mut state, now) = (self.state(), (self.clock)());
-        let Some(container) = state.container(account, container) else { return Ok(Deleted::NoContainer) };
-        let Some(old) = container.objects.remove(key) else { return Ok(Deleted::NoKey) };
-        state.discard(&old, now.plus(self.grace));
-        match old.is_expired(now.unix_seconds()) {
-            true => Ok(Deleted::NoKey),
-            false => Ok(Deleted::Deleted { version: old.version }),
+        match state.answered(repeatable, now)? {
+            Some(Answer::Deleted(first)) => return Ok(first),
+            Some(Answer::Committed(_)) => return Err(StoreError::KeyReused),
+            None => {}
         }
+        let Some(container) = state.container(account, container) else { return Ok(Deleted::NoContainer) };
+        let deleted = match container.objects.remove(key) {
+            None => Deleted::NoKey,
+            Some(old) => {
+                state.discard(&old, now.plus(self.grace));
+                match old.is_expired(now.unix_seconds()) {
+                    true => Deleted::NoKey,
+                    false => Deleted::Deleted { version: old.version },
+                }
+            }
+        };
+        state.keep(repeatable, now, Answer::Deleted(deleted));
+        Ok(deleted)
     }
 
     async fn create_container(
@@ -195,9 +251,10 @@ impl MetaStore for ModelStore {
                 &mut there.metadata,
                 metadata.into_iter().map(|(name, value)| (name, Some(value))).collect(),
             );
+            there.last_put = there.last_put.max(created);
             return Ok(Creation::Existed);
         }
-        let new = ContainerState { created, metadata, objects: BTreeMap::new() };
+        let new = ContainerState { created, last_put: created, metadata, objects: BTreeMap::new() };
         account.containers.insert(container.clone(), new);
         Ok(Creation::Created)
     }
@@ -293,6 +350,12 @@ impl MetaStore for ModelStore {
         for object in &gone {
             state.discard(object, now.plus(self.grace));
         }
+        Ok(0)
+    }
+
+    async fn forget_answers(&self) -> Result<u64, StoreError> {
+        let now_s = (self.clock)().unix_seconds();
+        self.state().answers.retain(|_, kept| kept.until_s > now_s);
         Ok(0)
     }
 

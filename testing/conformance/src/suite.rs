@@ -6,6 +6,7 @@ mod identities;
 mod large;
 mod listings;
 mod objects;
+mod repeats;
 
 use crate::fixture::Fixture;
 
@@ -14,6 +15,7 @@ use crate::fixture::Fixture;
 /// *Panics* when the store does not hold what a case says: it is for tests.
 pub async fn run(make: impl Fn() -> Fixture) {
     objects::run(&make).await;
+    repeats::run(&make).await;
     containers::run(&make).await;
     listings::run(&make).await;
     large::run(&make).await;

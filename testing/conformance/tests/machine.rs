@@ -27,6 +27,7 @@ use repono_store::error::StoreError;
 use repono_store::meta::sqlite::{SqliteConfig, SqliteMetaStore};
 use repono_store::meta::{MetaReader, MetaStore};
 use repono_store::model::identity::{IdentityChange as Change, PolicyAttachment, SecretHash, Standing};
+use repono_store::model::repeat::{Body, Repeatable};
 use repono_store::model::{
     BlobPlace, CommitObject, ListOrder, ListPage, MetadataChange, NewContent, ObjectMetadata, Precondition,
     RollUp,
@@ -39,9 +40,9 @@ const PIECES: [&str; 6] = ["", "a", "a/", "a/b", "b", "\u{e9}"];
 
 #[derive(Clone, Debug)]
 enum Command {
-    Commit { at: Place, bytes: u8, precondition: Precondition, body: Where },
+    Commit { at: Place, bytes: u8, precondition: Precondition, body: Where, again: Option<u8> },
     Metadata { at: Place, content_type: Option<String> },
-    Delete { at: Place },
+    Delete { at: Place, again: Option<u8> },
     CreateContainer { at: Place, value: u8 },
     ChangeContainer { at: Place, changes: Vec<MetadataChange> },
     DeleteContainer { at: Place },
@@ -161,11 +162,13 @@ fn change() -> impl Strategy<Value = Change> {
 fn command() -> impl Strategy<Value = Command> {
     let body = select(&[Where::Inline, Where::Blob][..]);
     let content_type = option::of(Just("text/plain".to_owned()));
+    let again = || option::of(0_u8..3);
     prop_oneof![
-        8 => (place(), 0_u8..4, precondition(), body)
-            .prop_map(|(at, bytes, precondition, body)| Command::Commit { at, bytes, precondition, body }),
+        8 => (place(), 0_u8..4, precondition(), body, again()).prop_map(
+            |(at, bytes, precondition, body, again)| Command::Commit { at, bytes, precondition, body, again }
+        ),
         2 => (place(), content_type).prop_map(|(at, content_type)| Command::Metadata { at, content_type }),
-        2 => place().prop_map(|at| Command::Delete { at }),
+        2 => (place(), again()).prop_map(|(at, again)| Command::Delete { at, again }),
         4 => (place(), any::<u8>()).prop_map(|(at, value)| Command::CreateContainer { at, value }),
         1 => (place(), changes()).prop_map(|(at, changes)| Command::ChangeContainer { at, changes }),
         1 => place().prop_map(|at| Command::DeleteContainer { at }),
@@ -219,8 +222,10 @@ impl Side {
     async fn carry_out(&mut self, command: &Command, number: u64, now: Timestamp) -> String {
         let meta = &self.meta;
         match command.clone() {
-            Command::Commit { at, bytes, precondition, body } => {
-                text(meta.commit_object(object(at, bytes, precondition, body, number)).await)
+            Command::Commit { at, bytes, precondition, body, again } => {
+                let repeatable = again.map(|again| repeatable(again, "PUT", at));
+                let object = CommitObject { repeatable, ..object(at, bytes, precondition, body, number) };
+                text(meta.commit_object(object).await)
             }
             Command::Metadata { at, content_type } => {
                 let new = ObjectMetadata { content_type, metadata: vec![("n".into(), number.to_string())] };
@@ -229,8 +234,10 @@ impl Side {
                         .await,
                 )
             }
-            Command::Delete { at } => {
-                text(meta.delete_object(&account(at.account), &container(at.container), &key(at.key)).await)
+            Command::Delete { at, again } => {
+                let (account, container, key) = (account(at.account), container(at.container), key(at.key));
+                let repeatable = again.map(|again| repeatable(again, "DELETE", at));
+                text(meta.delete_object(&account, &container, &key, repeatable).await)
             }
             Command::CreateContainer { at, value } => {
                 let metadata = vec![("x".into(), value.to_string())];
@@ -296,8 +303,14 @@ fn object(at: Place, bytes: u8, precondition: Precondition, body: Where, number:
         content_type: "a/b".into(),
         metadata: Vec::new(),
         precondition,
+        repeatable: None,
         content,
     }
+}
+
+fn repeatable(again: u8, method: &str, at: Place) -> Repeatable {
+    let parts = [method, at.account, at.container, at.key].map(str::as_bytes);
+    Repeatable::new("actor", &again.to_string(), parts, Body::Sent)
 }
 
 /// An answer as text.

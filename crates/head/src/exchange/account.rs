@@ -103,8 +103,8 @@ async fn look_up(
 
 fn entry(item: &ContainerItem) -> Entry<'_> {
     match item {
-        ContainerItem::Container { name, created, object_count, bytes_used } => {
-            Entry::Container { name, count: *object_count, bytes: *bytes_used, timestamp: *created }
+        ContainerItem::Container { name, last_put, object_count, bytes_used } => {
+            Entry::Container { name, count: *object_count, bytes: *bytes_used, timestamp: *last_put }
         }
         ContainerItem::Prefix(name) => Entry::Subdir { name },
     }

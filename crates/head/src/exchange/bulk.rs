@@ -171,7 +171,7 @@ impl Work<'_> {
             let (meta, account) =
                 (std::sync::Arc::clone(exchange.shard.common.store.meta()), self.account.clone());
             deletions.spawn_local(async move {
-                let deleted = meta.delete_object(&account, &container, &key).await;
+                let deleted = meta.delete_object(&account, &container, &key, None).await;
                 (Named::Object(container, key), deleted)
             });
         }

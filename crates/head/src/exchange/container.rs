@@ -81,6 +81,7 @@ async fn get(
     };
     let headers = ContainerHeaders {
         timestamp: container.created,
+        last_put: container.last_put,
         object_count: container.object_count,
         bytes_used: container.bytes_used,
         metadata: &container.metadata,

@@ -14,6 +14,7 @@ use repono_journal::Stamp;
 use repono_policy::{Action, Permit, Resource};
 use repono_store::error::StoreError;
 use repono_store::model::large::LargeObject;
+use repono_store::model::repeat;
 use repono_store::model::{Committed, Metadata, Object, Precondition};
 use repono_store::store::{Body, ObjectRead, OpenObject};
 use repono_store::upload::{CommitRequest, Upload};
@@ -92,6 +93,7 @@ async fn copy(
         BodyKindHint::None | BodyKindHint::Length(0) => {}
         BodyKindHint::Length(_) | BodyKindHint::Chunked => return Err(COPY_WITH_BODY.into()),
     }
+    let repeatable = exchange.repeatable(caller, repeat::Body::Made)?;
     let mut request = PostRequest::from_head(exchange.head)?;
     super::upload::add_end(exchange, &mut request.metadata)?;
     let (account, container, key) = names(write)?;
@@ -140,6 +142,7 @@ async fn copy(
             expected_etag,
             expected_len: Some(length),
             precondition: Precondition::None,
+            repeatable,
         })
         .await;
     exchange.store_took(began);

@@ -4,6 +4,7 @@ use repono_core::name::{AccountName, ContainerName, ObjectKey};
 use repono_core::request::Method;
 use repono_journal::Stamp;
 use repono_policy::{Action, Permit, Resource};
+use repono_store::model::repeat::Body;
 use repono_store::model::{Deleted, MetadataReplaced, Object, ObjectMetadata};
 use repono_store::store::ObjectRead;
 use repono_ticket::{PreauthClaims, append_preauth_uri};
@@ -41,7 +42,7 @@ pub(super) async fn handle(
             ManifestUse::Resolve | ManifestUse::Show | ManifestUse::ShowRaw | ManifestUse::Delete => {
                 match copy::source(exchange.head, account)? {
                     Some(source) => super::copy::from_source(exchange, caller, &source, &permit).await,
-                    None => super::upload::put(exchange, &permit).await,
+                    None => super::upload::put(exchange, caller, &permit).await,
                 }
             }
         },
@@ -50,7 +51,7 @@ pub(super) async fn handle(
         Method::Delete => match LargeQuery::from_head(exchange.head)?.manifest {
             ManifestUse::Delete => Box::pin(super::large::delete(exchange, caller, &permit)).await,
             ManifestUse::Resolve | ManifestUse::Show | ManifestUse::ShowRaw | ManifestUse::Put => {
-                delete(exchange, &permit).await
+                delete(exchange, caller, &permit).await
             }
         },
         Method::Options => Err(METHOD_NOT_ALLOWED.into()),
@@ -137,11 +138,12 @@ async fn post(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<(), Stop> 
     }
 }
 
-async fn delete(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<(), Stop> {
+async fn delete(exchange: &mut Exchange<'_>, caller: &Caller, permit: &Permit) -> Result<(), Stop> {
     let (account, container, key) = names(permit)?;
     repono_wire::unserved::refuse_unserved_query(exchange.head)?;
+    let repeatable = exchange.repeatable(caller, Body::Sent)?;
     let began = Stamp::mono_now();
-    let deleted = exchange.shard.common.store.meta().delete_object(account, container, key).await;
+    let deleted = exchange.shard.common.store.meta().delete_object(account, container, key, repeatable).await;
     exchange.store_took(began);
     match deleted? {
         Deleted::Deleted { .. } => {

@@ -2,6 +2,7 @@
 
 use repono_journal::Stamp;
 use repono_policy::Permit;
+use repono_store::model::repeat::Body;
 use repono_store::model::{DELETE_AT, Metadata, Precondition as Stored};
 use repono_store::upload::{CommitRequest, Upload};
 use repono_wire::content_type::content_type;
@@ -13,11 +14,13 @@ use repono_wire::reply;
 
 use super::object::names;
 use super::{Exchange, Stop};
+use crate::caller::Caller;
 
 /// Receives an object: everything that can be refused is refused before the body
 /// is asked for, and the answer follows the commit.
-pub(super) async fn put(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<(), Stop> {
+pub(super) async fn put(exchange: &mut Exchange<'_>, caller: &Caller, permit: &Permit) -> Result<(), Stop> {
     let (account, container, key) = names(permit)?;
+    let repeatable = exchange.repeatable(caller, Body::Sent)?;
     let mut request = PutRequest::from_head(exchange.head, exchange.carrier.hint())?;
     add_end(exchange, &mut request.metadata)?;
     let content_type = content_type(exchange.head, key)?;
@@ -47,6 +50,7 @@ pub(super) async fn put(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<
                 Precondition::Absent => Stored::IfNoneMatchAny,
                 Precondition::Matches(tag) => Stored::IfMatch(vec![tag]),
             },
+            repeatable,
         })
         .await;
     exchange.store_took(began);

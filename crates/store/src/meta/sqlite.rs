@@ -5,11 +5,12 @@
 //! | `schema` | connections, and the tables of `schema.sql` |
 //! | `lock` | the lock between processes |
 //! | `queue`, `writer`, `gate` | group commit on one thread, and when it stops |
-//! | `objects`, `containers`, `identity`, `garbage` | the writes |
+//! | `objects`, `answers`, `containers`, `identity`, `garbage` | the writes |
 //! | `reader`, `listing`, `snapshot` | the reads |
 //! | `wal_index`, `object_cache` | what a reader need not read again |
 //! | `rows` | columns to types |
 
+mod answers;
 mod containers;
 mod garbage;
 mod gate;
@@ -45,6 +46,7 @@ use crate::error::{Part, StoreError};
 use crate::model::identity::{
     Audit, ChangeOutcome, IdentityChange, IdentitySnapshot, SecretSnapshot, StoredSecret,
 };
+use crate::model::repeat::Repeatable;
 use crate::model::{
     Clock, CommitObject, Committed, ContainerDeletion, Creation, Deleted, Health, Metadata, MetadataChange,
     MetadataReplaced, ObjectMetadata,
@@ -161,9 +163,10 @@ impl MetaStore for SqliteMetaStore {
         account: &AccountName,
         container: &ContainerName,
         key: &ObjectKey,
+        repeatable: Option<Repeatable>,
     ) -> Result<Deleted, StoreError> {
         let name = objects::FullName::new(account, container, key);
-        self.writer.submit(objects::Delete { name, grace: self.garbage_grace }).await
+        self.writer.submit(objects::Delete { name, repeatable, grace: self.garbage_grace }).await
     }
 
     async fn create_container(
@@ -246,6 +249,10 @@ impl MetaStore for SqliteMetaStore {
 
     async fn expire(&self) -> Result<u64, StoreError> {
         self.writer.submit(objects::Expire { grace: self.garbage_grace }).await
+    }
+
+    async fn forget_answers(&self) -> Result<u64, StoreError> {
+        self.writer.submit(answers::Forget).await
     }
 
     async fn garbage_batch(&self, now: Timestamp) -> Result<Vec<BlobId>, StoreError> {

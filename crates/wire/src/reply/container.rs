@@ -5,12 +5,15 @@ use repono_core::time::Timestamp;
 use crate::listing::Format;
 use crate::metadata::with_wire_name;
 use crate::reply::{Common, FieldSink, date, ids, last_modified, number, timestamp, trans_id};
+use crate::scratch::Scratch;
 
 /// What the store knows of a container.
 #[derive(Clone, Copy, Debug)]
 pub struct ContainerHeaders<'a> {
     /// When it was created.
     pub timestamp: Timestamp,
+    /// When it was last PUT.
+    pub last_put: Timestamp,
     /// Objects in it.
     pub object_count: u64,
     /// The sum of their sizes.
@@ -70,7 +73,8 @@ pub fn container(
     trans_id(sink, common);
     listing(sink, body);
     date(sink, common);
-    last_modified(sink, container.timestamp);
+    last_modified(sink, container.last_put);
+    sink.field("X-PUT-Timestamp", Scratch::of(format_args!("{}", container.last_put)).as_bytes());
     number(sink, "X-Container-Object-Count", container.object_count);
     number(sink, "X-Container-Bytes-Used", container.bytes_used);
     metadata(sink, container.metadata);

@@ -153,6 +153,7 @@ fn containers_and_accounts() {
     let metadata = [("x-container-meta-owner".to_owned(), "me".to_owned())];
     let headers = ContainerHeaders {
         timestamp: Timestamp::parse("1413849343.99091").expect("timestamp"),
+        last_put: Timestamp::parse("1413849344.00001").expect("timestamp"),
         object_count: 3,
         bytes_used: 7,
         metadata: &metadata,
@@ -166,7 +167,8 @@ fn containers_and_accounts() {
         "Content-Type: application/json; charset=utf-8",
         "Vary: Accept",
         "Date: Sun, 16 Aug 2015 01:03:03 GMT",
-        "Last-Modified: Mon, 20 Oct 2014 23:55:44 GMT",
+        "Last-Modified: Mon, 20 Oct 2014 23:55:45 GMT",
+        "X-PUT-Timestamp: 1413849344.00001",
         "X-Container-Object-Count: 3",
         "X-Container-Bytes-Used: 7",
         "X-Container-Meta-Owner: me",

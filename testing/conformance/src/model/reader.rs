@@ -32,6 +32,7 @@ impl ContainerState {
     fn summary(&self) -> Container {
         Container {
             created: self.created,
+            last_put: self.last_put,
             object_count: self.objects.len() as u64,
             bytes_used: self.objects.values().map(|object| object.size).sum(),
             metadata: self.metadata.clone(),
@@ -128,9 +129,9 @@ impl MetaReader for ModelReader {
         let state = self.state();
         let Some(account) = state.accounts.get(account) else { return Ok(None) };
         let named = account.containers.iter().map(|(name, container)| {
-            let Container { created, object_count, bytes_used, .. } = container.summary();
+            let Container { last_put, object_count, bytes_used, .. } = container.summary();
             let name = name.as_str().to_owned();
-            (name.clone(), ContainerItem::Container { name, created, object_count, bytes_used })
+            (name.clone(), ContainerItem::Container { name, last_put, object_count, bytes_used })
         });
         Ok(Some(listing::page(named.collect(), page, ContainerItem::Prefix)))
     }

@@ -23,7 +23,7 @@ pub(super) async fn run(make: &impl Fn() -> Fixture) {
 async fn garbage_stays_for_its_grace(f: Fixture) {
     f.put(request("k"), &[1; 100_000]).await.unwrap();
     f.put(request("k"), &[2; 100_000]).await.unwrap();
-    f.store.meta().delete_object(&account("demo"), &container("files"), &key("k")).await.unwrap();
+    f.store.meta().delete_object(&account("demo"), &container("files"), &key("k"), None).await.unwrap();
     assert_eq!(f.blobs().await.len(), 2);
     assert_eq!(f.store.collect_garbage(f.clock.now()).await.unwrap(), 0);
     assert_eq!(f.store.collect_orphans(Timestamp::MAX, Duration::ZERO).await.unwrap(), 0);
@@ -55,7 +55,7 @@ async fn an_object_ends_when_its_time_comes(f: Fixture) {
     assert!(f.object("expired").await.is_expired(end_s));
 
     f.clock.advance(Duration::from_secs(60));
-    let gone = meta.delete_object(&demo, &files, &key("deleted")).await.unwrap();
+    let gone = meta.delete_object(&demo, &files, &key("deleted"), None).await.unwrap();
     assert_eq!(gone, Deleted::NoKey);
     let gone = meta.replace_metadata(&demo, &files, &key("expired"), without_end()).await.unwrap();
     assert_eq!(gone, MetadataReplaced::NoKey);

@@ -21,12 +21,15 @@ async fn a_container_lives_and_dies(f: Fixture) {
     let (meta, demo, new) = (f.store.meta(), account("demo"), container("new"));
     let created = meta.create_container(&demo, &new, vec![pair("a", "1"), pair("b", "1")]).await.unwrap();
     assert_eq!(created, Creation::Created);
+    let began = f.clock.now();
+    f.clock.advance(std::time::Duration::from_secs(5));
     let existed = meta.create_container(&demo, &new, vec![pair("b", "2")]).await.unwrap();
     assert_eq!(existed, Creation::Existed);
     let mut reader = f.store.reader().unwrap();
     let found = reader.container("demo", "new").await.unwrap().unwrap();
     assert_eq!(found.metadata, [pair("a", "1"), pair("b", "2")]);
-    assert_eq!((found.created, found.object_count, found.bytes_used), (f.clock.now(), 0, 0));
+    assert_eq!((found.created, found.last_put), (began, f.clock.now()));
+    assert_eq!((found.object_count, found.bytes_used), (0, 0));
     assert_eq!(meta.delete_container(&demo, &new).await.unwrap(), ContainerDeletion::Deleted);
     assert_eq!(meta.delete_container(&demo, &new).await.unwrap(), ContainerDeletion::NoSuch);
     assert!(reader.container("demo", "new").await.unwrap().is_none());
@@ -34,7 +37,7 @@ async fn a_container_lives_and_dies(f: Fixture) {
     f.put(request("k"), b"1").await.unwrap();
     let files = container("files");
     assert_eq!(meta.delete_container(&demo, &files).await.unwrap(), ContainerDeletion::NotEmpty);
-    meta.delete_object(&demo, &files, &key("k")).await.unwrap();
+    meta.delete_object(&demo, &files, &key("k"), None).await.unwrap();
     assert_eq!(meta.delete_container(&demo, &files).await.unwrap(), ContainerDeletion::Deleted);
     let refused = meta.create_container(&account("none"), &files, Vec::new()).await;
     assert!(matches!(refused, Err(StoreError::NoSuch(Subject::Account))));
@@ -51,7 +54,7 @@ async fn counters_follow_every_write(f: Fixture) {
     f.store.meta().create_container(&demo, &container("other"), Vec::new()).await.unwrap();
     let found = reader.account("demo").await.unwrap().unwrap();
     assert_eq!((found.container_count, found.object_count, found.bytes_used), (2, 2, 100_030));
-    f.store.meta().delete_object(&demo, &files, &key("b")).await.unwrap();
+    f.store.meta().delete_object(&demo, &files, &key("b"), None).await.unwrap();
     let found = reader.account("demo").await.unwrap().unwrap();
     assert_eq!((found.container_count, found.object_count, found.bytes_used), (2, 1, 30));
     assert!(reader.account("none").await.unwrap().is_none());

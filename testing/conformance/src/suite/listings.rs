@@ -151,7 +151,7 @@ async fn containers(f: &Fixture) {
     let counted = reader.container("demo", "files").await.unwrap().unwrap();
     let item = |name: &str, object_count, bytes_used| ContainerItem::Container {
         name: name.into(),
-        created: f.clock.now(),
+        last_put: f.clock.now(),
         object_count,
         bytes_used,
     };

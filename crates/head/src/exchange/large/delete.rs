@@ -145,7 +145,7 @@ async fn remove(
         let (account, container, key) = (account.clone(), container.clone(), key.clone());
         let meta = std::sync::Arc::clone(exchange.shard.common.store.meta());
         deletions.spawn(async move {
-            let deleted = meta.delete_object(&account, &container, &key).await;
+            let deleted = meta.delete_object(&account, &container, &key, None).await;
             ((container, key), deleted)
         });
     }

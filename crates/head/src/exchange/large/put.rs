@@ -9,6 +9,7 @@ use repono_core::time::Timestamp;
 use repono_journal::{Outcome as Journaled, Stamp};
 use repono_policy::Permit;
 use repono_store::model::large::LargeObject;
+use repono_store::model::repeat;
 use repono_store::model::{Committed, Container, Object, Precondition as Stored};
 use repono_store::upload::CommitRequest;
 use repono_wire::content_type::content_type;
@@ -43,6 +44,7 @@ pub(in super::super) async fn put(
     permit: &Permit,
 ) -> Result<(), Stop> {
     let (account, container, key) = names(permit)?;
+    let repeatable = exchange.repeatable(caller, repeat::Body::Made)?;
     let heartbeat = LargeQuery::from_head(exchange.head)?.heartbeat;
     let mut request = PutRequest::from_head(exchange.head, exchange.carrier.hint())?;
     super::super::upload::add_end(exchange, &mut request.metadata)?;
@@ -84,6 +86,7 @@ pub(in super::super) async fn put(
             Precondition::Absent => Stored::IfNoneMatchAny,
             Precondition::Matches(tag) => Stored::IfMatch(vec![tag]),
         },
+        repeatable,
     };
     let json = manifest.to_json();
     quota::admit(&known.metadata, (known.object_count, known.bytes_used), json.len() as u64)?;

@@ -36,11 +36,15 @@ impl Verb for Create {
             let changes: Vec<MetadataChange> =
                 self.metadata.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
             merge_container(connection, container, &changes)?;
+            connection
+                .prepare_cached("UPDATE container SET last_put = max(last_put, ?2) WHERE id = ?1")?
+                .execute([container, rows::signed(now.units())])?;
             return Ok(Creation::Existed);
         }
+        count(connection, account, 1)?;
         connection
             .prepare_cached(
-                "INSERT INTO container (account_id, name, created, metadata) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO container (account_id, name, created, metadata, last_put) VALUES (?1, ?2, ?3, ?4, ?3)",
             )?
             .execute(params![
                 account,
@@ -50,6 +54,13 @@ impl Verb for Create {
             ])?;
         Ok(Creation::Created)
     }
+}
+
+fn count(connection: &Connection, account: i64, containers: i64) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE account SET container_count = container_count + ?2 WHERE id = ?1")?
+        .execute([account, containers])?;
+    Ok(())
 }
 
 /// Merges metadata into that of a container.
@@ -146,6 +157,7 @@ impl Verb for Delete {
         if policies > 0 {
             grow_epoch(connection)?;
         }
+        count(connection, account_id(connection, &self.account)?, -1)?;
         connection.prepare_cached("DELETE FROM container WHERE id = ?1")?.execute([container])?;
         Ok(ContainerDeletion::Deleted)
     }

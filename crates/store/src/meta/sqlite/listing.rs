@@ -77,14 +77,14 @@ const OBJECTS: Listed<ListItem> = Listed {
 };
 
 const CONTAINERS: Listed<ContainerItem> = Listed {
-    ascending: "SELECT name, created, object_count, bytes_used FROM container
+    ascending: "SELECT name, last_put, object_count, bytes_used FROM container
                 WHERE account_id = ?1 AND name >= ?2 AND name < ?3 ORDER BY name LIMIT ?4",
-    descending: "SELECT name, created, object_count, bytes_used FROM container
+    descending: "SELECT name, last_put, object_count, bytes_used FROM container
                  WHERE account_id = ?1 AND name >= ?2 AND name < ?3 ORDER BY name DESC LIMIT ?4",
     item: |row| {
         Ok(ContainerItem::Container {
             name: rows::name(row, 0)?.to_owned(),
-            created: rows::timestamp(row.get(1)?)?,
+            last_put: rows::timestamp(row.get(1)?)?,
             object_count: rows::unsigned(row.get(2)?)?,
             bytes_used: rows::unsigned(row.get(3)?)?,
         })

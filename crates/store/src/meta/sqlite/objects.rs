@@ -9,10 +9,11 @@ use repono_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::queue::{Need, Verb};
-use super::rows;
+use super::{answers, rows};
 use crate::error::StoreError;
 use crate::meta::EXPIRED_BATCH_MAX;
 use crate::model::large::LargeObject;
+use crate::model::repeat::Repeatable;
 use crate::model::{
     CommitObject, Committed, Deleted, Metadata, MetadataReplaced, NewContent, ObjectMetadata, delete_at_s,
 };
@@ -107,6 +108,12 @@ fn count(connection: &Connection, container: i64, objects: i64, bytes: i64) -> R
             "UPDATE container SET object_count = object_count + ?2, bytes_used = bytes_used + ?3 WHERE id = ?1",
         )?
         .execute([container, objects, bytes])?;
+    connection
+        .prepare_cached(
+            "UPDATE account SET object_count = object_count + ?2, bytes_used = bytes_used + ?3
+             WHERE id = (SELECT account_id FROM container WHERE id = ?1)",
+        )?
+        .execute([container, objects, bytes])?;
     Ok(())
 }
 
@@ -121,6 +128,11 @@ impl Verb for Commit {
 
     fn apply(&mut self, connection: &Connection, now: Timestamp) -> Result<Committed, StoreError> {
         let new = &self.object;
+        if let Some(again) = &new.repeatable
+            && let Some(first) = answers::committed(connection, again, new.etag, now)?
+        {
+            return Ok(first);
+        }
         let container =
             container_id(connection, &new.account, &new.container)?.ok_or(StoreError::NoContainer)?;
         let old = current(connection, container, &new.key)?;
@@ -135,19 +147,25 @@ impl Verb for Commit {
         put_row(connection, container, timestamp, new)?;
         let (objects, bytes) = old.as_ref().map_or((1, 0), |old| (0, old.size));
         count(connection, container, objects, rows::signed(new.size) - bytes)?;
-        Ok(Committed {
+        let committed = Committed {
             etag: new.etag,
             timestamp,
             version: new.version,
             size: new.size,
             replaced: old.map(|old| old.version),
-        })
+        };
+        if let Some(of) = &new.repeatable {
+            answers::keep_committed(connection, of, now, &committed)?;
+        }
+        Ok(committed)
     }
 
-    fn committing(&mut self) {
+    fn committing(&mut self, answer: &Committed) {
+        // One that had arrived before has its own blob, and this one goes.
+        let is_new = answer.version == self.object.version;
         match &mut self.object.content {
-            NewContent::Blob(blob) => blob.hold.keep(),
-            NewContent::Inline { .. } => {}
+            NewContent::Blob(blob) if is_new => blob.hold.keep(),
+            NewContent::Blob(_) | NewContent::Inline { .. } => {}
         }
     }
 }
@@ -290,6 +308,7 @@ impl Verb for Expire {
 /// Removes an object.
 pub(super) struct Delete {
     pub(super) name: FullName,
+    pub(super) repeatable: Option<Repeatable>,
     pub(super) grace: Duration,
 }
 
@@ -297,6 +316,22 @@ impl Verb for Delete {
     type Answer = Deleted;
 
     fn apply(&mut self, connection: &Connection, now: Timestamp) -> Result<Deleted, StoreError> {
+        let Some(of) = &self.repeatable else { return self.delete(connection, now) };
+        if let Some(first) = answers::deleted(connection, of, now)? {
+            return Ok(first);
+        }
+        let deleted = self.delete(connection, now)?;
+        answers::keep_deleted(connection, of, now, deleted)?;
+        Ok(deleted)
+    }
+
+    fn need(&self) -> Need {
+        Need::Nothing
+    }
+}
+
+impl Delete {
+    fn delete(&self, connection: &Connection, now: Timestamp) -> Result<Deleted, StoreError> {
         let FullName { account, container, key } = &self.name;
         let Some(container) = container_id(connection, account, container)? else {
             return Ok(Deleted::NoContainer);
@@ -307,9 +342,5 @@ impl Verb for Delete {
             true => Ok(Deleted::Deleted { version: old.version }),
             false => Ok(Deleted::NoKey),
         }
-    }
-
-    fn need(&self) -> Need {
-        Need::Nothing
     }
 }

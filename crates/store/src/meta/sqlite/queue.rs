@@ -23,7 +23,7 @@ pub(super) trait Verb: Send + 'static {
     }
 
     /// Runs just before the commit of a batch in which it was applied.
-    fn committing(&mut self) {}
+    fn committing(&mut self, _answer: &Self::Answer) {}
 }
 
 /// What a write needs.
@@ -127,8 +127,8 @@ impl<V: Verb> Queued for Pending<V> {
     }
 
     fn committing(&mut self) {
-        if matches!(self.kept, Some(Ok(_))) {
-            self.verb.committing();
+        if let Some(Ok(answer)) = &self.kept {
+            self.verb.committing(answer);
         }
     }
 

@@ -123,13 +123,14 @@ impl SqliteReader {
 
     fn lookup_container(&self, account: &str, container: &str) -> Result<Option<Container>, StoreError> {
         let mut select = self.connection.prepare_cached(
-            "SELECT c.created, c.object_count, c.bytes_used, c.metadata
+            "SELECT c.created, c.object_count, c.bytes_used, c.metadata, c.last_put
              FROM account a JOIN container c ON c.account_id = a.id AND c.name = ?2 WHERE a.name = ?1",
         )?;
         let mut found = select.query([account.as_bytes(), container.as_bytes()])?;
         let Some(row) = found.next()? else { return Ok(None) };
         Ok(Some(Container {
             created: rows::timestamp(row.get(0)?)?,
+            last_put: rows::timestamp(row.get(4)?)?,
             object_count: rows::unsigned(row.get(1)?)?,
             bytes_used: rows::unsigned(row.get(2)?)?,
             metadata: rows::metadata(row.get_ref(3)?.as_str().map_err(|_| BAD_ROW)?)?,
@@ -138,9 +139,7 @@ impl SqliteReader {
 
     fn lookup_account(&self, account: &str) -> Result<Option<Account>, StoreError> {
         let mut select = self.connection.prepare_cached(
-            "SELECT a.created, a.metadata, count(c.id), coalesce(sum(c.object_count), 0),
-                    coalesce(sum(c.bytes_used), 0)
-             FROM account a LEFT JOIN container c ON c.account_id = a.id WHERE a.name = ?1 GROUP BY a.id",
+            "SELECT created, metadata, container_count, object_count, bytes_used FROM account WHERE name = ?1",
         )?;
         let mut found = select.query([account.as_bytes()])?;
         let Some(row) = found.next()? else { return Ok(None) };

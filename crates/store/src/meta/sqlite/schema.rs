@@ -12,12 +12,34 @@ use crate::error::{Incompatibility, StoreError};
 const APPLICATION_ID: i32 = 0x5245_504F;
 
 /// `PRAGMA user_version`: the version of `schema.sql`.
-const SCHEMA_VERSION: u32 = 2;
+const SCHEMA_VERSION: u32 = 3;
 
-/// What turns a database of version 1 into one of version 2: objects with an end.
-const FROM_1: &str = "ALTER TABLE object ADD COLUMN delete_at_s INTEGER;
-    CREATE INDEX object_expiry ON object (delete_at_s) WHERE delete_at_s IS NOT NULL;
-    PRAGMA user_version = 2;";
+/// What turns a database of a version into one of the next, from version 1 on.
+const STEPS: [&str; 2] = [
+    // Objects with an end.
+    "ALTER TABLE object ADD COLUMN delete_at_s INTEGER;
+    CREATE INDEX object_expiry ON object (delete_at_s) WHERE delete_at_s IS NOT NULL;",
+    // The last PUT of a container, counters of accounts, answers to be given again.
+    "ALTER TABLE container ADD COLUMN last_put INTEGER NOT NULL DEFAULT 0;
+    UPDATE container SET last_put = created;
+    ALTER TABLE account ADD COLUMN container_count INTEGER NOT NULL DEFAULT 0 CHECK (container_count >= 0);
+    ALTER TABLE account ADD COLUMN object_count INTEGER NOT NULL DEFAULT 0 CHECK (object_count >= 0);
+    ALTER TABLE account ADD COLUMN bytes_used INTEGER NOT NULL DEFAULT 0 CHECK (bytes_used >= 0);
+    UPDATE account SET (container_count, object_count, bytes_used) =
+        (SELECT count(*), coalesce(sum(object_count), 0), coalesce(sum(bytes_used), 0)
+         FROM container WHERE account_id = account.id);
+    CREATE TABLE answered (
+        id        BLOB PRIMARY KEY,
+        request   BLOB NOT NULL,
+        until_s   INTEGER NOT NULL,
+        version   INTEGER,
+        timestamp INTEGER,
+        size      INTEGER,
+        etag      BLOB,
+        replaced  INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX answered_due ON answered (until_s);",
+];
 
 /// The first SQLite whose write-ahead log has no known way of losing data.
 const ENGINE_MIN: i32 = 3_051_003;
@@ -87,9 +109,12 @@ fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     match (application, version) {
         (0, 0) => create(connection),
         (APPLICATION_ID, SCHEMA_VERSION) => Ok(()),
-        (APPLICATION_ID, 1) => {
+        (APPLICATION_ID, 1..SCHEMA_VERSION) => {
             let transaction = connection.transaction()?;
-            transaction.execute_batch(FROM_1)?;
+            for step in STEPS.iter().skip(version as usize - 1) {
+                transaction.execute_batch(step)?;
+            }
+            transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             transaction.commit()?;
             Ok(())
         }
@@ -135,6 +160,49 @@ mod tests {
         assert!(open_reader(&path).unwrap().execute("DELETE FROM setting", []).is_err());
     }
 
+    fn columns(connection: &Connection) -> Vec<String> {
+        let sql = "SELECT t.name || '.' || c.name || ' ' || c.type || c.\"notnull\" || c.pk
+                   FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type IN ('table', 'index')
+                   UNION ALL SELECT name FROM sqlite_schema WHERE type = 'index' ORDER BY 1";
+        let mut select = connection.prepare(sql).unwrap();
+        select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn older_databases_are_brought_to_the_present() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("meta.sqlite");
+        let present = columns(&open_writer(&path).unwrap());
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(
+            "INSERT INTO account (id, name, created, metadata) VALUES (1, x'61', 5, '[]'), (2, x'62', 5, '[]');
+             INSERT INTO container (account_id, name, created, object_count, bytes_used, metadata)
+                 VALUES (1, x'61', 7, 2, 30, '[]'), (1, x'62', 8, 1, 4, '[]');
+             DROP TABLE answered;
+             ALTER TABLE container DROP COLUMN last_put;
+             ALTER TABLE account DROP COLUMN container_count;
+             ALTER TABLE account DROP COLUMN object_count;
+             ALTER TABLE account DROP COLUMN bytes_used;
+             DROP INDEX object_expiry;
+             ALTER TABLE object DROP COLUMN delete_at_s;
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        drop(old);
+        let connection = open_writer(&path).unwrap();
+        assert_eq!(columns(&connection), present);
+        let counted = |account: i64| {
+            let sql = "SELECT container_count, object_count, bytes_used FROM account WHERE id = ?1";
+            connection.query_row(sql, [account], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).unwrap()
+        };
+        assert_eq!((counted(1), counted(2)), ([2, 3, 34], [0, 0, 0]));
+        let last_put = "SELECT group_concat(last_put) FROM (SELECT last_put FROM container ORDER BY name)";
+        assert_eq!(connection.query_row(last_put, [], |row| row.get::<_, String>(0)).unwrap(), "7,8");
+        let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, super::SCHEMA_VERSION);
+        drop(open_writer(&path).unwrap());
+    }
+
     #[test]
     fn foreign_and_newer_databases_are_refused() {
         let home = tempfile::tempdir().unwrap();
@@ -146,6 +214,6 @@ mod tests {
         let path = home.path().join("newer.sqlite");
         open_writer(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let refused = open_writer(&path).err().unwrap();
-        assert!(matches!(refused, StoreError::Incompatible(Incompatibility::Newer { found: 99, known: 2 })));
+        assert!(matches!(refused, StoreError::Incompatible(Incompatibility::Newer { found: 99, known: 3 })));
     }
 }

@@ -13,9 +13,13 @@ CREATE TABLE account (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     name     BLOB NOT NULL UNIQUE,
     created  INTEGER NOT NULL,
-    metadata TEXT NOT NULL
+    metadata TEXT NOT NULL,
+    container_count INTEGER NOT NULL DEFAULT 0 CHECK (container_count >= 0),
+    object_count    INTEGER NOT NULL DEFAULT 0 CHECK (object_count >= 0),
+    bytes_used      INTEGER NOT NULL DEFAULT 0 CHECK (bytes_used >= 0)
 ) STRICT;
 
+-- `last_put` is the instant of the last PUT of the container itself.
 CREATE TABLE container (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     account_id   INTEGER NOT NULL REFERENCES account (id),
@@ -24,6 +28,7 @@ CREATE TABLE container (
     object_count INTEGER NOT NULL DEFAULT 0 CHECK (object_count >= 0),
     bytes_used   INTEGER NOT NULL DEFAULT 0 CHECK (bytes_used >= 0),
     metadata     TEXT NOT NULL,
+    last_put     INTEGER NOT NULL DEFAULT 0,
     UNIQUE (account_id, name)
 ) STRICT;
 
@@ -63,6 +68,22 @@ CREATE TABLE garbage (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX garbage_due ON garbage (not_before);
+
+-- What a write with an Idempotency-Key was answered: `id` is of its actor and key,
+-- `request` of what it asked for. Without `timestamp` it was a deletion, without
+-- `version` one that found nothing.
+CREATE TABLE answered (
+    id        BLOB PRIMARY KEY,
+    request   BLOB NOT NULL,
+    until_s   INTEGER NOT NULL,
+    version   INTEGER,
+    timestamp INTEGER,
+    size      INTEGER,
+    etag      BLOB,
+    replaced  INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX answered_due ON answered (until_s);
 
 CREATE TABLE application (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,

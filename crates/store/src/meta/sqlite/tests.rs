@@ -83,6 +83,7 @@ fn object(key: &str, version: u64, precondition: Precondition) -> CommitObject {
         content_type: "text/plain".into(),
         metadata: Vec::new(),
         precondition,
+        repeatable: None,
         content: NewContent::Inline { crc64: crc_fast::crc64_nvme(&bytes), bytes },
     }
 }
@@ -297,7 +298,7 @@ async fn a_database_without_room_takes_deletions_and_then_writes_again() {
     assert_eq!(store.health(), Health::Full);
     assert!(matches!(store.commit_object(long(50)).await, Err(StoreError::Full)));
     let key = ObjectKey::new(b"k").unwrap();
-    store.delete_object(&account(), &container(), &key).await.unwrap();
+    store.delete_object(&account(), &container(), &key, None).await.unwrap();
     assert_eq!(store.health(), Health::Writable);
     let tail = home.sqlite().query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap();
     assert_eq!(tail, "ok");
