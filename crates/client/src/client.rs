@@ -17,6 +17,7 @@ use crate::limits::Limits;
 use crate::object::ObjectState;
 use crate::pool::Host;
 use crate::profile::Profile;
+use crate::repeat::{Draft, Keys};
 use crate::vending::Tickets;
 use crate::vending::{TicketWish, VendedTicket};
 
@@ -45,6 +46,8 @@ pub struct Client {
     pub(crate) storage: Arc<Host>,
     vending: Arc<Host>,
     tickets: Tickets,
+    /// For writes that may be sent again.
+    pub(crate) keys: Keys,
 }
 
 impl Client {
@@ -61,7 +64,7 @@ impl Client {
         let storage = host(&profile.endpoint);
         let vending = host(&profile.vending);
         let tickets = Tickets::new(Arc::clone(&vending), profile);
-        Ok(Self { storage, vending, tickets })
+        Ok(Self { storage, vending, tickets, keys: Keys::new(random) })
     }
 
     /// Closes idle connections with close_notify and FIN, and waits up to 2 s for
@@ -114,10 +117,12 @@ impl Client {
 
     /// Deletes an object.
     ///
-    /// *Errors*: [`ClientError::NotFound`] where there is none; not repeated when
-    /// the connection breaks.
+    /// *Errors*: [`ClientError::NotFound`] where there is none;
+    /// [`ClientError::Broken`] or [`ClientError::TimedOut`] when several attempts were
+    /// lost and it is not known whether one of them arrived.
     pub async fn remove(&self, object: &ObjectAddress) -> Result<(), ClientError> {
-        self.ask(Method::DELETE, &object.target(), &HeaderMap::new()).await?.finish().await
+        let (target, headers) = (object.target(), HeaderMap::new());
+        self.write(Method::DELETE, &target, &headers, Draft::Empty).await?.finish().await
     }
 
     /// Creates a container, or finds it there.
@@ -151,28 +156,32 @@ impl Client {
         target: &str,
         extra: &HeaderMap,
     ) -> Result<Reply, ClientError> {
-        match self.try_ask(&method, target, extra, Outgoing::empty()).await? {
+        match self.try_ask(&method, target, extra, Outgoing::empty(), 1).await? {
             Asked::Answered(reply) => Ok(*reply),
-            Asked::TicketExpired(_) => match self.try_ask(&method, target, extra, Outgoing::empty()).await? {
-                Asked::Answered(reply) => Ok(*reply),
-                Asked::TicketExpired(answer) => Err(answer.into_error()),
-            },
+            Asked::TicketExpired(_) => {
+                match self.try_ask(&method, target, extra, Outgoing::empty(), 2).await? {
+                    Asked::Answered(reply) => Ok(*reply),
+                    Asked::TicketExpired(answer) => Err(answer.into_error()),
+                }
+            }
         }
     }
 
-    /// One request in the caller's name; whether the ticket has expired is for the
-    /// caller, who alone knows whether the body can be sent again.
+    /// The first or another attempt at a request in the caller's name; whether the
+    /// ticket has expired is for the caller, who alone knows whether the body can be
+    /// sent again.
     pub(crate) async fn try_ask(
         &self,
         method: &Method,
         target: &str,
         extra: &HeaderMap,
         body: Outgoing,
+        number: u8,
     ) -> Result<Asked, ClientError> {
         let ticket = self.tickets.ticket().await?;
         let mut headers = ticket.headers();
         headers.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let ask = Ask { method: method.clone(), target: target.to_owned(), headers, body };
+        let ask = Ask { method: method.clone(), target: target.to_owned(), headers, body, number };
         let mut reply = exchange(&self.storage, ask).await?;
         if reply.status.is_success() {
             return Ok(Asked::Answered(Box::new(reply)));

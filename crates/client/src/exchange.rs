@@ -31,12 +31,14 @@ pub(crate) struct Ask {
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Outgoing,
+    /// Which attempt of its caller it is, from 1.
+    pub(crate) number: u8,
 }
 
 impl Ask {
     /// A request without a body.
     pub(crate) fn new(method: Method, target: String, headers: HeaderMap) -> Self {
-        Self { method, target, headers, body: Outgoing::empty() }
+        Self { method, target, headers, body: Outgoing::empty(), number: 1 }
     }
 }
 
@@ -49,7 +51,10 @@ pub(crate) async fn exchange(host: &Arc<Host>, ask: Ask) -> Result<Reply, Client
     let started = Stamp::now();
     match Copy::of(&ask) {
         Some(copy) => race::run(host, &copy, started).await,
-        None => attempt::only(host, prepare(host, ask)?, started).await,
+        None => {
+            let number = ask.number;
+            attempt::only(host, prepare(host, ask)?, number, started).await
+        }
     }
 }
 
@@ -77,7 +82,7 @@ impl Copy {
 }
 
 fn prepare(host: &Host, ask: Ask) -> Result<Request<Outgoing>, ClientError> {
-    let Ask { method, target, headers, mut body } = ask;
+    let Ask { method, target, headers, mut body, number: _ } = ask;
     let uri: http::Uri =
         target.parse().map_err(|_| ClientError::Protocol("a URI that cannot be requested"))?;
     let length = body.length();

@@ -4,7 +4,8 @@
 //! pre-authorized URI, then GET of it. The pool drops a connection the moment its
 //! end is announced, never reuses one for longer than the server promised to keep
 //! it or than the path has let one live, and makes a second attempt at a GET or HEAD
-//! where the connection died or fell silent unseen (`docs/client.md`).
+//! where the connection died or fell silent unseen (`docs/client.md`). A PUT or DELETE
+//! whose answer was lost is sent again under its `Idempotency-Key`.
 //!
 //! | item | is |
 //! |---|---|
@@ -29,6 +30,7 @@ mod object;
 mod pool;
 mod profile;
 mod progress;
+mod repeat;
 mod secret;
 #[cfg(test)]
 mod tests;

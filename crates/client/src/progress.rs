@@ -18,6 +18,8 @@ pub trait Progress: Send + Sync {
     fn expect_bytes(&self, _bytes: u64) {}
     /// So many more bytes have been moved.
     fn moved(&self, _bytes: u64) {}
+    /// So many of them were moved in vain, and will be moved again.
+    fn moved_back(&self, _bytes: u64) {}
     /// One file is finished, by its key.
     fn file(&self, _key: &str, _end: FileEnd) {}
 }

@@ -178,16 +178,17 @@ async fn a_silent_connection_is_waited_for_where_a_repetition_could_have_an_effe
     bench.client.stat(&object).await.unwrap();
     let ended = bench.client.remove(&object).await;
     assert!(matches!(ended, Err(ClientError::TimedOut(Stage::FirstByte))), "{ended:?}");
-    assert_eq!(deletes.load(Ordering::SeqCst), 1);
+    assert_eq!(deletes.load(Ordering::SeqCst), 3, "one after another, under one key");
 }
 
 #[tokio::test]
-async fn a_second_death_is_an_error_and_a_delete_is_never_repeated() {
-    let deletes = Arc::new(AtomicUsize::new(0));
-    let seen = Arc::clone(&deletes);
+async fn a_second_death_is_an_error_and_a_delete_is_repeated_under_its_key() {
+    let keys = Notes::default();
+    let seen = Arc::clone(&keys);
     let handler = move |heard: Heard| match (heard.method.as_str(), heard.nth) {
         ("DELETE", _) => {
-            seen.fetch_add(1, Ordering::SeqCst);
+            let key = heard.field("idempotency-key").expect("a key").to_owned();
+            seen.lock().unwrap().push(key);
             Move::Close
         }
         ("HEAD", _) if heard.target.ends_with("/dead") => Move::Close,
@@ -200,10 +201,15 @@ async fn a_second_death_is_an_error_and_a_delete_is_never_repeated() {
     assert!(matches!(bench.client.stat(&dead).await, Err(ClientError::Broken(_))));
     bench.client.stat(&live).await.unwrap();
     assert!(matches!(bench.client.remove(&live).await, Err(ClientError::Broken(_))));
-    assert_eq!(deletes.load(Ordering::SeqCst), 1);
-    let last = bench.lines("request").pop().unwrap();
-    assert_eq!(last["error"]["code"], "ConnectionBroken");
-    assert_eq!(last["repono"]["connection"]["reused"], true);
+    let keys = keys.lock().unwrap().clone();
+    assert_eq!(keys.len(), 3);
+    assert!(keys.iter().all(|key| *key == keys[0] && key.len() == 34), "{keys:?}");
+    let last: Vec<_> = bench.lines("request").into_iter().rev().take(3).collect();
+    for (line, attempt) in last.iter().zip([3, 2, 1]) {
+        assert_eq!(line["error"]["code"], "ConnectionBroken");
+        assert_eq!(line["repono"]["attempts"], attempt, "{line}");
+    }
+    assert_eq!(last[2]["repono"]["connection"]["reused"], true);
 }
 
 #[tokio::test]

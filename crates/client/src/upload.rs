@@ -7,7 +7,6 @@ use std::sync::Arc;
 use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use repono_core::etag::ETag;
-use tokio::fs::File;
 use tokio::io::AsyncRead;
 
 use crate::address::ObjectAddress;
@@ -16,6 +15,7 @@ use crate::client::{Asked, Client};
 use crate::error::ClientError;
 use crate::exchange::{Reply, header};
 use crate::progress::Progress;
+use crate::repeat::Draft;
 
 /// Whether an object that is there already may be replaced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,9 +50,9 @@ pub struct Uploaded {
 impl Client {
     /// Puts a file. Its MD5 is computed on the way and compared with the server's.
     ///
-    /// *Errors*: [`ClientError::Corrupt`] when they differ;
-    /// [`ClientError::Broken`] when it is not known whether the object was
-    /// written; never sent twice but for an expired ticket.
+    /// *Errors*: [`ClientError::Corrupt`] when they differ; [`ClientError::Broken`] or
+    /// [`ClientError::TimedOut`] when several attempts were lost and it is not known
+    /// whether the object was written.
     pub async fn put_file(
         &self,
         object: &ObjectAddress,
@@ -60,24 +60,16 @@ impl Client {
         options: &UploadOptions,
         progress: Arc<dyn Progress>,
     ) -> Result<Uploaded, ClientError> {
-        let headers = headers(options)?;
-        let body = file_body(file, &progress).await?;
-        let sent = match self.try_ask(&Method::PUT, &object.target(), &headers, body).await {
-            Ok(Asked::Answered(reply)) => Ok(*reply),
-            Ok(Asked::TicketExpired(_)) => {
-                let body = file_body(file, &progress).await?;
-                self.put_once(object, &headers, body).await
-            }
-            Err(error) => Err(error),
-        };
+        let draft = Draft::File { file, progress: &progress };
+        let sent = self.write(Method::PUT, &object.target(), &headers(options)?, draft).await;
         verified(sent.map_err(|error| named(error, file))?).await
     }
 
     /// Puts what can be read once, such as standard input; its length need not be
     /// known.
     ///
-    /// *Errors*: as [`Client::put_file`]; an expired ticket is one as well, because
-    /// what was read is gone.
+    /// *Errors*: as [`Client::put_file`], after one attempt; an expired ticket is one
+    /// as well, because what was read is gone.
     pub async fn put_stream(
         &self,
         object: &ObjectAddress,
@@ -87,17 +79,8 @@ impl Client {
         progress: Arc<dyn Progress>,
     ) -> Result<Uploaded, ClientError> {
         let body = Outgoing::new(Source::Read(stream), length, progress);
-        verified(self.put_once(object, &headers(options)?, body).await?).await
-    }
-
-    async fn put_once(
-        &self,
-        object: &ObjectAddress,
-        headers: &HeaderMap,
-        body: Outgoing,
-    ) -> Result<Reply, ClientError> {
-        match self.try_ask(&Method::PUT, &object.target(), headers, body).await? {
-            Asked::Answered(reply) => Ok(*reply),
+        match self.try_ask(&Method::PUT, &object.target(), &headers(options)?, body, 1).await? {
+            Asked::Answered(reply) => verified(*reply).await,
             Asked::TicketExpired(answer) => Err(answer.into_error()),
         }
     }
@@ -114,15 +97,6 @@ async fn verified(mut reply: Reply) -> Result<Uploaded, ClientError> {
     } else {
         Err(ClientError::Corrupt { expected, found })
     }
-}
-
-async fn file_body(file: &Path, progress: &Arc<dyn Progress>) -> Result<Outgoing, ClientError> {
-    let failed = |source| ClientError::Local { path: file.to_owned(), source };
-    let opened = File::open(file).await.map_err(failed)?;
-    let metadata = opened.metadata().await.map_err(failed)?;
-    // A pipe or a device has no length to announce.
-    let length = metadata.is_file().then_some(metadata.len());
-    Ok(Outgoing::new(Source::Read(Box::pin(opened)), length, Arc::clone(progress)))
 }
 
 /// The body knows only that reading failed; here the file has a name.

@@ -19,6 +19,10 @@ impl Progress for Bar {
         self.0.inc(bytes);
     }
 
+    fn moved_back(&self, bytes: u64) {
+        self.0.dec(bytes);
+    }
+
     fn file(&self, key: &str, end: FileEnd) {
         if end == FileEnd::Failed {
             self.0.println(format!("failed: {key}"));

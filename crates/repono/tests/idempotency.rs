@@ -34,9 +34,8 @@ impl Stage {
         let mut wire = Wire::connect(&url, &PathBuf::from(self.system.fact("ca"))).expect("TLS");
         let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
         let (ticket, length) = (&self.ticket, body.len());
-        let text = format!(
-            "{request} HTTP/1.1\r\nHost: h\r\n{ticket}\r\n{fields}Content-Length: {length}\r\n\r\n"
-        );
+        let text =
+            format!("{request} HTTP/1.1\r\nHost: h\r\n{ticket}\r\n{fields}Content-Length: {length}\r\n\r\n");
         wire.send(text.as_bytes()).expect("sent");
         wire.send(body).expect("sent");
         wire

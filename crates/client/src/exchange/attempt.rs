@@ -89,12 +89,14 @@ pub(super) async fn once(
 pub(super) async fn only(
     host: &Arc<Host>,
     mut request: Request<Outgoing>,
+    number: u8,
     started: Stamp,
 ) -> Result<Reply, ClientError> {
     let mut freshness = Freshness::Any;
     loop {
         let mut lease = host.lease(freshness).await?;
         let mut record = record(&lease_facts(&mut lease)?, started, &request, &lease);
+        record.attempts = number;
         let sending = request.body().sending();
         match attempt(host, &mut lease, request, &sending, &mut record).await {
             Ok(response) => return Ok(Reply::new(host, lease, response, record, sending)),

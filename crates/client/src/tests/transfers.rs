@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::server::{Heard, Move, head, reply, serve, serve_with};
@@ -11,6 +11,7 @@ use crate::download::Verified;
 use crate::error::ClientError;
 use crate::limits::Limits;
 use crate::listing::Entry;
+use crate::progress::Progress;
 use crate::tree::TreeAddress;
 use crate::upload::{Existing, UploadOptions};
 
@@ -150,6 +151,57 @@ async fn an_upload_is_compared_with_what_the_server_computed() {
     assert_eq!(empty.bytes, 0);
     let missing = bench.client.put_file(&object, &bench.file("missing"), &options, silent()).await;
     assert!(matches!(missing, Err(ClientError::Local { .. })));
+}
+
+/// The first attempt is read whole and its answer lost; the second is the same, on
+/// another connection, and the bar does not count it twice.
+#[tokio::test]
+async fn an_upload_whose_answer_is_lost_is_sent_again_under_its_key() {
+    #[derive(Default)]
+    struct Moved(AtomicI64);
+    impl Progress for Moved {
+        fn moved(&self, bytes: u64) {
+            self.0.fetch_add(bytes.cast_signed(), Ordering::SeqCst);
+        }
+        fn moved_back(&self, bytes: u64) {
+            self.0.fetch_sub(bytes.cast_signed(), Ordering::SeqCst);
+        }
+    }
+
+    for bytes in [5, 3 << 20] {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&heard);
+        let handler = move |heard: Heard| {
+            let key = heard.field("idempotency-key").map(str::to_owned);
+            let mut seen = seen.lock().unwrap();
+            seen.push((key, heard.connection, md5(&heard.body)));
+            match seen.len() {
+                1 => Move::Close,
+                _ => reply("201 Created", &[("ETag", &md5(&heard.body).to_string())], b""),
+            }
+        };
+        let server = serve(with_vending(Arc::default(), handler)).await;
+        let bench = Bench::new(&server, Limits::DEFAULT);
+        fs::write(bench.file("in"), vec![7; bytes]).unwrap();
+        let moved = Arc::new(Moved::default());
+        let put = |name: &str| {
+            let (object, file, moved) = (format!("demo/files/{name}"), bench.file("in"), Arc::clone(&moved));
+            let client = &bench.client;
+            async move {
+                let (object, options) = (object.parse().unwrap(), UploadOptions::default());
+                client.put_file(&object, &file, &options, moved).await.unwrap().etag
+            }
+        };
+        assert_eq!(put("k").await, md5(&vec![7; bytes]));
+        assert_eq!(moved.0.load(Ordering::SeqCst), bytes as i64);
+        put("other").await;
+        let heard = heard.lock().unwrap().clone();
+        assert_eq!(heard.len(), 3);
+        assert_eq!((&heard[0].0, heard[0].2), (&heard[1].0, heard[1].2));
+        assert_ne!(heard[0].1, heard[1].1, "its connection is gone");
+        assert!(heard[0].0.is_some());
+        assert_ne!(heard[0].0, heard[2].0, "another write, another key");
+    }
 }
 
 #[tokio::test]

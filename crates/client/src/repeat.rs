@@ -1,0 +1,147 @@
+//! Writes that are sent again when it is not known whether they took effect: each
+//! under an `Idempotency-Key`, by which the heads know it when it comes again.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use rand::Rng;
+use rand::rngs::StdRng;
+use tokio::fs::File;
+use tokio::time::sleep;
+
+use crate::body::{Outgoing, Source};
+use crate::client::{Asked, Client};
+use crate::error::ClientError;
+use crate::exchange::Reply;
+use crate::progress::Progress;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// How often a write is sent at most: whoever loses three connections in a row has a
+/// network that a fourth would not mend.
+pub(crate) const ATTEMPTS_MAX: u8 = 3;
+
+/// The longest pause before the second attempt, doubled for the next: what a balancer
+/// needs to see that a head has died, and no more than a person notices.
+const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+/// What a write carries, made anew for each attempt.
+pub(crate) enum Draft<'a> {
+    /// Nothing.
+    Empty,
+    /// The bytes of a file.
+    File {
+        /// Where it is.
+        file: &'a Path,
+        /// Told how far it is.
+        progress: &'a Arc<dyn Progress>,
+    },
+}
+
+/// Draws a key for each write.
+pub(crate) struct Keys(Mutex<StdRng>);
+
+impl Keys {
+    pub(crate) const fn new(random: StdRng) -> Self {
+        Self(Mutex::new(random))
+    }
+
+    fn draw<T>(&self, from: impl FnOnce(&mut StdRng) -> T) -> T {
+        from(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A string of structured fields (RFC 9651 section 3.3.3).
+    fn key(&self) -> Result<HeaderValue, ClientError> {
+        let key = format!("\"{:032x}\"", self.draw(|random| random.random::<u128>()));
+        HeaderValue::from_str(&key).map_err(|_| ClientError::Protocol("a key that is no header"))
+    }
+
+    /// A part of the longest pause after so many attempts, so that many clients of a
+    /// head that died do not come back at once.
+    fn pause(&self, attempts: u8) -> Duration {
+        PAUSE_MAX * 2_u32.pow(u32::from(attempts.saturating_sub(1))).min(8)
+            / self.draw(|random| random.random_range(1..=8))
+    }
+}
+
+impl Draft<'_> {
+    /// The body of an attempt, and whether another can be made.
+    async fn body(&self) -> Result<(Outgoing, bool), ClientError> {
+        match self {
+            Self::Empty => Ok((Outgoing::empty(), true)),
+            Self::File { file, progress } => {
+                let failed = |source| ClientError::Local { path: (*file).to_owned(), source };
+                let opened = File::open(file).await.map_err(failed)?;
+                let metadata = opened.metadata().await.map_err(failed)?;
+                // A pipe or a device has no length to announce, and is read once.
+                let length = metadata.is_file().then_some(metadata.len());
+                let source = Source::Read(Box::pin(opened));
+                Ok((Outgoing::new(source, length, Arc::clone(progress)), metadata.is_file()))
+            }
+        }
+    }
+
+    /// So much of it was sent in vain.
+    fn take_back(&self, bytes: u64) {
+        match self {
+            Self::Empty => {}
+            Self::File { progress, .. } => progress.moved_back(bytes),
+        }
+    }
+}
+
+impl Client {
+    /// One write in the caller's name, sent again when its connection breaks, its
+    /// answer does not come, nothing answers at all, or the ticket has expired.
+    ///
+    /// *Errors*: that of the last attempt.
+    pub(crate) async fn write(
+        &self,
+        method: Method,
+        target: &str,
+        extra: &HeaderMap,
+        draft: Draft<'_>,
+    ) -> Result<Reply, ClientError> {
+        let mut headers = extra.clone();
+        headers.insert(IDEMPOTENCY_KEY, self.keys.key()?);
+        let (mut number, mut renewed) = (1, false);
+        loop {
+            let (body, again) = draft.body().await?;
+            let sending = body.sending();
+            let last = !again || number >= ATTEMPTS_MAX;
+            match self.try_ask(&method, target, &headers, body, number).await {
+                Ok(Asked::Answered(reply)) => return Ok(*reply),
+                Ok(Asked::TicketExpired(answer)) if last || renewed => return Err(answer.into_error()),
+                Ok(Asked::TicketExpired(_)) => renewed = true,
+                Err(error) if last || !is_uncertain(&error) => return Err(error),
+                Err(_) => sleep(self.keys.pause(number)).await,
+            }
+            draft.take_back(sending.bytes());
+            number += 1;
+        }
+    }
+}
+
+/// Whether the write may or may not have taken effect, and another attempt may fare
+/// better.
+const fn is_uncertain(error: &ClientError) -> bool {
+    match error {
+        ClientError::Broken(_) | ClientError::TimedOut(_) | ClientError::Unreachable { .. } => true,
+        ClientError::Tls { .. }
+        | ClientError::Busy
+        | ClientError::Unauthorized(_)
+        | ClientError::Forbidden(_)
+        | ClientError::NotFound(_)
+        | ClientError::Conflict(_)
+        | ClientError::Unavailable(_)
+        | ClientError::Refused(_)
+        | ClientError::Corrupt { .. }
+        | ClientError::Length { .. }
+        | ClientError::Protocol(_)
+        | ClientError::Local { .. }
+        | ClientError::LocalName { .. }
+        | ClientError::Key { .. } => false,
+    }
+}
