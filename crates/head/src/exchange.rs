@@ -12,6 +12,7 @@ mod object;
 mod preauth;
 mod read;
 mod reply;
+mod room;
 mod route;
 mod service;
 mod upload;

@@ -144,7 +144,7 @@ const HEAD_TOO_LARGE: Refusal =
 const EXPECTATION: Refusal =
     Refusal::new(417, "ExpectationFailed", "The only expectation that is met is 100-continue.").closing();
 const METHOD: Refusal =
-    Refusal::new(501, "NotImplemented", "The method is not implemented by this server.").closing();
+    Refusal::new(405, "MethodNotAllowed", "The method is not known here; see the Allow header.").closing();
 const ENCODING: Refusal =
     Refusal::new(501, "NotImplemented", "The only transfer coding of requests is chunked.").closing();
 const VERSION: Refusal =

@@ -5,6 +5,7 @@ mod call;
 mod head;
 mod length;
 mod show;
+mod size;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,11 +18,12 @@ use serde_json::{Value, json};
 use crate::output::{Form, usage};
 use call::{Call, call};
 use head::Head;
+use size::Quota;
 
 /// Options of `repono admin`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  repono admin head list\n  repono admin head drain head-2\n  repono admin head trace head-2 --for 10m\n  repono admin application create reports\n  repono admin user create demo:alice --application reports\n  repono admin policy put demo readers --user demo:alice --document policy.json\n  repono admin revoke user demo:alice\n  repono admin signing-key rotate ticket"
+    after_help = "Examples:\n  repono admin head list\n  repono admin head drain head-2\n  repono admin head trace head-2 --for 10m\n  repono admin application create reports\n  repono admin user create demo:alice --application reports\n  repono admin policy put demo readers --user demo:alice --document policy.json\n  repono admin account quota demo 500GiB\n  repono admin revoke user demo:alice\n  repono admin signing-key rotate ticket"
 )]
 pub(crate) struct Options {
     /// The administrators' socket; without it, the one that the profile names
@@ -70,6 +72,13 @@ enum Account {
     List,
     /// Create an account
     Create { account: String },
+    /// Bound what the containers of an account hold; what is there already stays
+    Quota {
+        account: String,
+        /// The most bytes, such as 500GiB, or `none`
+        #[arg(value_parser = size::quota)]
+        quota: Quota,
+    },
     /// Delete an account that has no containers
     Delete { account: String },
 }
@@ -298,6 +307,9 @@ fn account_call(account: &Account) -> Call {
     match account {
         Account::List => Call::get(&["accounts"]),
         Account::Create { account } => Call::post(&["accounts"], json!({"account": account})),
+        Account::Quota { account, quota: Quota(bytes) } => {
+            Call::put(&["accounts", account, "quota"], json!({"bytes": bytes}))
+        }
         Account::Delete { account } => Call::delete(&["accounts", account]),
     }
 }

@@ -62,6 +62,7 @@ fn object(key: &str, version: u64, content: NewContent) -> CommitObject {
         content_type: "application/octet-stream".into(),
         metadata: Vec::new(),
         precondition: Precondition::None,
+        repeatable: None,
         content,
     }
 }

@@ -20,9 +20,9 @@ use crate::model::identity::{
 };
 use crate::model::repeat::Repeatable;
 use crate::model::{
-    Account, CommitObject, Committed, Container, ContainerDeletion, ContainerItem, Creation, Deleted, Health,
-    ListItem, ListPage, Metadata, MetadataChange, MetadataReplaced, ObjectLookup, ObjectMetadata,
-    VersionedObject,
+    Account, CommitObject, Committed, Container, ContainerDeletion, ContainerItem, Creation, DeleteObject,
+    Deleted, Health, ListItem, ListPage, Metadata, MetadataChange, MetadataReplaced, ObjectLookup,
+    ObjectMetadata, VersionedObject,
 };
 
 /// Metadata of one store: writes, and whatever is not on the path of a read.
@@ -60,14 +60,8 @@ pub trait MetaStore: Send + Sync {
 
     /// Removes an object; its blob becomes garbage in the same transaction.
     ///
-    /// *Errors*: `KeyReused`.
-    async fn delete_object(
-        &self,
-        account: &AccountName,
-        container: &ContainerName,
-        key: &ObjectKey,
-        repeatable: Option<Repeatable>,
-    ) -> Result<Deleted, StoreError>;
+    /// *Errors*: `PreconditionFailed`, `KeyReused`.
+    async fn delete_object(&self, object: DeleteObject) -> Result<Deleted, StoreError>;
 
     /// Creates a container, or merges metadata into one that is there and dates its
     /// last PUT.
@@ -196,6 +190,10 @@ pub trait MetaReader: Send {
 
     /// Looks up an account, with the counters of its containers.
     async fn account(&mut self, account: &str) -> Result<Option<Account>, StoreError>;
+
+    /// Whether a write has been answered under this key, so that its next arrival is
+    /// given that answer.
+    async fn has_answered(&mut self, again: &Repeatable, now: Timestamp) -> Result<bool, StoreError>;
 
     /// Lists objects; `None` when there is no such container.
     ///

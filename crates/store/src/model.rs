@@ -217,6 +217,30 @@ pub enum MetadataReplaced {
     NoContainer,
 }
 
+/// An object to be removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteObject {
+    /// The account.
+    pub account: AccountName,
+    /// The container.
+    pub container: ContainerName,
+    /// The key.
+    pub key: ObjectKey,
+    /// Removed only if it is to end then, in Unix seconds.
+    pub if_delete_at_s: Option<u64>,
+    /// Set where the answer is kept, for the same request when it comes again.
+    pub repeatable: Option<Repeatable>,
+}
+
+impl DeleteObject {
+    /// Whatever it is.
+    #[must_use]
+    pub fn new(account: &AccountName, container: &ContainerName, key: &ObjectKey) -> Self {
+        let (account, container, key) = (account.clone(), container.clone(), key.clone());
+        Self { account, container, key, if_delete_at_s: None, repeatable: None }
+    }
+}
+
 /// What became of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {

@@ -4,6 +4,7 @@
 //! | request | does |
 //! |---|---|
 //! | `GET`, `POST /v1/accounts`, `DELETE /v1/accounts/{account}` | accounts |
+//! | `PUT /v1/accounts/{account}/quota` | the most bytes in an account |
 //! | `GET`, `POST /v1/users`, `DELETE /v1/users/{account:user}` | users |
 //! | `POST /v1/users/{account:user}/{enable,disable,rotate-secret}` | |
 //! | `GET`, `POST /v1/applications`, `DELETE /v1/applications/{name}` | applications |
@@ -51,6 +52,7 @@ pub(crate) fn routes(office: Arc<Office>) -> Router {
     Router::new()
         .route("/v1/accounts", get(accounts::list).post(accounts::create))
         .route("/v1/accounts/{account}", delete(accounts::remove))
+        .route("/v1/accounts/{account}/quota", put(accounts::set_quota))
         .route("/v1/users", get(users::list).post(users::create))
         .route("/v1/users/{user}", delete(users::remove))
         .route("/v1/users/{user}/enable", post(users::enable))

@@ -46,17 +46,18 @@ impl Named {
     /// *Errors*: those of a path.
     pub fn parse(line: &[u8]) -> Result<Option<Self>, Refusal> {
         let line = line.trim_ascii();
-        let path = line.strip_prefix(b"/").unwrap_or(line);
         if line.is_empty() {
             return Ok(None);
         }
+        // The whole is escaped, its slash too.
+        let line = percent::decode(line).map_err(|_| NO_SUCH_CONTAINER)?;
+        let path = line.strip_prefix(b"/").unwrap_or(&line);
         let mut parts = path.splitn(2, |b| *b == b'/');
         let container = parts.next().unwrap_or_default();
         match parts.next().filter(|key| !key.is_empty()) {
             Some(key) => object_names(container, key).map(|(c, k)| Some(Self::Object(c, k))),
             None => {
-                let name = percent::decode(container).map_err(|_| NO_SUCH_CONTAINER)?;
-                ContainerName::new(&name).map(|c| Some(Self::Container(c))).map_err(|_| NO_SUCH_CONTAINER)
+                ContainerName::new(container).map(|c| Some(Self::Container(c))).map_err(|_| NO_SUCH_CONTAINER)
             }
         }
     }

@@ -9,7 +9,7 @@ use repono_core::request::RequestHead;
 use crate::content_type::is_true;
 use crate::native::object_names;
 use crate::percent;
-use crate::refusals::{BAD_COPY_HEADER, INVALID_HEADER};
+use crate::refusals::{BAD_COPY_HEADER, INVALID_HEADER, INVALID_URI};
 
 /// The three names of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +67,9 @@ fn named(
     };
     // A query, such as the version of a source, is not part of a name.
     let path = value.split(|b| *b == b'?').next().unwrap_or_default();
-    let path = path.strip_prefix(b"/").unwrap_or(path);
+    // The whole is escaped, its slash too (Swift's `check_path_header`).
+    let path = percent::decode(path).map_err(|_| INVALID_URI)?;
+    let path = path.strip_prefix(b"/").unwrap_or(&path);
     let at = path.iter().position(|b| *b == b'/').ok_or(BAD_COPY_HEADER)?;
     let (container, key) = (&path[..at], &path[at + 1..]);
     if container.is_empty() || key.is_empty() {

@@ -23,6 +23,13 @@ pub fn delete_at_s(head: &RequestHead, now_s: u64) -> Result<Option<u64>, Refusa
     if end_s <= now_s || end_s > SECONDS_MAX { Err(INVALID_DELETE_AT) } else { Ok(Some(end_s)) }
 }
 
+/// When an object must end so that it is deleted: `X-If-Delete-At`.
+///
+/// *Errors*: 400 for what is no whole number.
+pub fn if_delete_at_s(head: &RequestHead) -> Result<Option<u64>, Refusal> {
+    head.field("x-if-delete-at").map(number).transpose()
+}
+
 fn number(text: &[u8]) -> Result<u64, Refusal> {
     let text = str::from_utf8(text).map_err(|_| INVALID_DELETE_AT)?.trim();
     let digits = text.strip_prefix('+').unwrap_or(text);

@@ -49,11 +49,11 @@ pub fn key(head: &RequestHead) -> Result<Option<&str>, Refusal> {
 /// What a request asks for, but for its body: two with the same parts are the same.
 pub fn parts(head: &RequestHead) -> impl Iterator<Item = &[u8]> {
     let asked = |name: &[u8]| {
-        let is = |start: &&str| {
+        let is = |start: &str| {
             name.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start.as_bytes()))
         };
         // The same body may come in chunks the second time.
-        ASKED.iter().any(|start| is(&start)) && !name.eq_ignore_ascii_case(b"content-length")
+        ASKED.iter().any(|start| is(start)) && !name.eq_ignore_ascii_case(b"content-length")
     };
     let fields = head.fields().filter(move |(name, _)| asked(name)).flat_map(|(name, value)| [name, value]);
     [head.method().as_str().as_bytes(), head.target()].into_iter().chain(fields)

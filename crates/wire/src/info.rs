@@ -13,6 +13,7 @@ pub const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 #[must_use]
 pub fn document() -> Vec<u8> {
     json!({
+        "account_quotas": {},
         "bulk_delete": {
             "max_deletes_per_request": bulk::DELETES_MAX,
             "max_failed_deletes": bulk::FAILURES_MAX,
@@ -57,6 +58,9 @@ mod tests {
         assert_eq!(info["swift"]["max_object_name_length"], 1024);
         assert_eq!(info["swift"]["max_meta_overall_size"], 4096);
         let sections: Vec<_> = info.as_object().expect("object").keys().collect();
-        assert_eq!(sections, ["bulk_delete", "container_quotas", "dlo", "repono", "slo", "swift"]);
+        assert_eq!(
+            sections,
+            ["account_quotas", "bulk_delete", "container_quotas", "dlo", "repono", "slo", "swift"]
+        );
     }
 }

@@ -158,11 +158,21 @@ fn native_target(rest: Option<&[u8]>) -> Result<Target, Refusal> {
     Ok(Target::Object { account, container, key })
 }
 
-/// The names of an object that a header names.
+/// The account that an address names, whatever else it names.
+#[must_use]
+pub fn account(head: &RequestHead) -> Option<AccountName> {
+    let (version, rest) = split_segment(head.path().strip_prefix(b"/")?);
+    match version {
+        b"v1" | b"v1.0" => name(split_segment(rest?).0, AccountName::new).ok(),
+        _other => None,
+    }
+}
+
+/// The names of an object in a list or a header that was decoded as a whole.
 ///
 /// *Errors*: as [`route`].
 pub(crate) fn object_names(container: &[u8], key: &[u8]) -> Result<(ContainerName, ObjectKey), Refusal> {
-    Ok((name(container, ContainerName::new)?, name(key, ObjectKey::new)?))
+    Ok((decoded(container, ContainerName::new)?, decoded(key, ObjectKey::new)?))
 }
 
 /// What follows a segment, unless it is only a trailing slash.
@@ -177,8 +187,14 @@ fn split_segment(path: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 fn name<N>(raw: &[u8], new: impl FnOnce(&[u8]) -> Result<N, NameError>) -> Result<N, Refusal> {
-    let decoded = percent::decode(raw).map_err(|percent::MalformedEscape| INVALID_URI)?;
-    new(&decoded).map_err(|error| match error {
+    decoded(&percent::decode(raw).map_err(|percent::MalformedEscape| INVALID_URI)?, new)
+}
+
+pub(crate) fn decoded<N>(
+    plain: &[u8],
+    new: impl FnOnce(&[u8]) -> Result<N, NameError>,
+) -> Result<N, Refusal> {
+    new(plain).map_err(|error| match error {
         NameError::Empty => NOT_FOUND,
         NameError::Encoding => INVALID_UTF8,
         NameError::TooLong { .. } => KEY_TOO_LONG,

@@ -1,15 +1,40 @@
-//! Quotas of a container, kept as its metadata.
+//! Quotas of a container and of an account, kept as their metadata.
 //!
-//! *Source*: `swift/common/middleware/container_quotas.py`.
+//! *Source*: `container_quotas.py` and `account_quotas.py` of `swift/common/middleware`.
 
 use repono_core::refusal::Refusal;
 
-use crate::refusals::{INVALID_QUOTA, QUOTA_EXCEEDED};
+use crate::refusals::{ACCESS_DENIED, INVALID_QUOTA, QUOTA_EXCEEDED};
 
 /// The most bytes in the container.
 pub const BYTES: &str = "x-container-meta-quota-bytes";
 /// The most objects in the container.
 pub const COUNT: &str = "x-container-meta-quota-count";
+
+/// The most bytes in all containers of the account; set by an administrator.
+pub const ACCOUNT_BYTES: &str = "x-account-meta-quota-bytes";
+
+/// Checks that a request leaves the quota of its account alone: whom it bounds may not
+/// lift it.
+///
+/// *Errors*: 403.
+pub fn check_account(changes: &[(String, Option<String>)]) -> Result<(), Refusal> {
+    if changes.iter().any(|(name, _)| name == ACCOUNT_BYTES) { Err(ACCESS_DENIED) } else { Ok(()) }
+}
+
+/// Checks whether so many bytes more fit into an account.
+///
+/// *Errors*: 413.
+pub fn admit_to_account(metadata: &[(String, String)], bytes: u64, new_bytes: u64) -> Result<(), Refusal> {
+    match value(metadata, ACCOUNT_BYTES) {
+        Some(quota) if bytes.saturating_add(new_bytes) > quota => Err(QUOTA_EXCEEDED),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn value(metadata: &[(String, String)], wanted: &str) -> Option<u64> {
+    metadata.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.parse().ok())
+}
 
 /// Checks the values that a request gives to quotas.
 ///
@@ -31,11 +56,10 @@ pub fn admit(
     (objects, bytes): (u64, u64),
     new_bytes: u64,
 ) -> Result<(), Refusal> {
-    let quota = |wanted: &str| {
-        metadata.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.parse::<u64>().ok())
-    };
     let over = |quota: Option<u64>, then: u64| quota.is_some_and(|quota| then > quota);
-    if over(quota(BYTES), bytes.saturating_add(new_bytes)) || over(quota(COUNT), objects.saturating_add(1)) {
+    if over(value(metadata, BYTES), bytes.saturating_add(new_bytes))
+        || over(value(metadata, COUNT), objects.saturating_add(1))
+    {
         return Err(QUOTA_EXCEEDED);
     }
     Ok(())

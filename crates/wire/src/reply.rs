@@ -22,8 +22,8 @@ use crate::scratch::Scratch;
 
 pub use crate::reply::container::{AccountHeaders, ContainerHeaders, ListingBody, account, container};
 pub use crate::reply::object::{
-    Access, Form, ObjectHeaders, Selection, large_created, not_modified, object, object_created,
-    object_updated, range_not_satisfiable,
+    Access, Form, ObjectHeaders, Selection, copied_metadata, large_created, not_copied, not_modified, object,
+    object_created, object_updated, range_not_satisfiable,
 };
 pub use crate::reply::refusal::{allow, refusal};
 

@@ -40,6 +40,16 @@ pub fn refuse_unserved(head: &RequestHead) -> Result<(), Refusal> {
     if head.fields().any(|(name, _)| asks(name)) { Err(NOT_IMPLEMENTED) } else { Ok(()) }
 }
 
+/// Refuses a read of an object that depends on a feature which is not served. What is
+/// no symlink is its own target, and `?symlink=get` asks for nothing else.
+///
+/// *Errors*: 501.
+///
+/// *Cost*: nothing without a query.
+pub fn refuse_unserved_read(head: &RequestHead) -> Result<(), Refusal> {
+    refuse_query(head, |name| name != b"symlink")
+}
+
 /// Refuses a request of any method whose query depends on a feature which is not
 /// served.
 ///
@@ -47,12 +57,16 @@ pub fn refuse_unserved(head: &RequestHead) -> Result<(), Refusal> {
 ///
 /// *Cost*: nothing without a query.
 pub fn refuse_unserved_query(head: &RequestHead) -> Result<(), Refusal> {
+    refuse_query(head, |_name| true)
+}
+
+fn refuse_query(head: &RequestHead, counts: impl Fn(&[u8]) -> bool) -> Result<(), Refusal> {
     let Some(query) = head.query() else {
         return Ok(());
     };
     let asks = |parameter: &[u8]| {
         let name = parameter.split(|b| *b == b'=').next().unwrap_or_default();
-        percent::decode_query(name).is_ok_and(|name| PARAMETERS.contains(&&*name))
+        percent::decode_query(name).is_ok_and(|name| PARAMETERS.contains(&&*name) && counts(&name))
     };
     if query.split(|b| *b == b'&').any(asks) { Err(NOT_IMPLEMENTED) } else { Ok(()) }
 }

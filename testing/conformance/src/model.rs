@@ -20,8 +20,8 @@ use repono_store::model::identity::{
 use repono_store::model::large::LargeObject;
 use repono_store::model::repeat::{ANSWER_KEPT, Body, Digest, Repeatable};
 use repono_store::model::{
-    Clock, CommitObject, Committed, ContainerDeletion, Content, Creation, Deleted, Health, Metadata,
-    MetadataChange, MetadataReplaced, NewContent, Object, ObjectMetadata,
+    Clock, CommitObject, Committed, ContainerDeletion, Content, Creation, DeleteObject, Deleted, Health,
+    Metadata, MetadataChange, MetadataReplaced, NewContent, Object, ObjectMetadata, delete_at_s,
 };
 
 use self::identity::Identities;
@@ -152,7 +152,8 @@ impl MetaStore for ModelStore {
         let container = state.container(&new.account, &new.container).ok_or(StoreError::NoContainer)?;
         let old = container.objects.get(&new.key).cloned();
         let live = old.as_ref().filter(|old| !old.is_expired(now.unix_seconds()));
-        if !new.precondition.holds(live.map(|old| old.etag)) {
+        let tag = |old: &Object| LargeObject::split(&old.metadata).map_or(old.etag, |(large, _)| large.etag);
+        if !new.precondition.holds(live.map(tag)) {
             return Err(StoreError::PreconditionFailed);
         }
         let timestamp = old.as_ref().map_or(now, |old| now.max(old.timestamp.next()));
@@ -210,21 +211,20 @@ impl MetaStore for ModelStore {
         Ok(MetadataReplaced::Replaced { timestamp: object.timestamp })
     }
 
-    async fn delete_object(
-        &self,
-        account: &AccountName,
-        container: &ContainerName,
-        key: &ObjectKey,
-        repeatable: Option<Repeatable>,
-    ) -> Result<Deleted, StoreError> {
+    async fn delete_object(&self, object: DeleteObject) -> Result<Deleted, StoreError> {
+        let DeleteObject { account, container, key, if_delete_at_s, repeatable } = object;
         let (mut state, now) = (self.state(), (self.clock)());
         match state.answered(repeatable, now)? {
             Some(Answer::Deleted(first)) => return Ok(first),
             Some(Answer::Committed(_)) => return Err(StoreError::KeyReused),
             None => {}
         }
-        let Some(container) = state.container(account, container) else { return Ok(Deleted::NoContainer) };
-        let deleted = match container.objects.remove(key) {
+        let Some(container) = state.container(&account, &container) else { return Ok(Deleted::NoContainer) };
+        let end = container.objects.get(&key).map(|old| delete_at_s(&old.metadata));
+        if if_delete_at_s.is_some() && end.is_some_and(|end| end != if_delete_at_s) {
+            return Err(StoreError::PreconditionFailed);
+        }
+        let deleted = match container.objects.remove(&key) {
             None => Deleted::NoKey,
             Some(old) => {
                 state.discard(&old, now.plus(self.grace));

@@ -29,8 +29,8 @@ use repono_store::meta::{MetaReader, MetaStore};
 use repono_store::model::identity::{IdentityChange as Change, PolicyAttachment, SecretHash, Standing};
 use repono_store::model::repeat::{Body, Repeatable};
 use repono_store::model::{
-    BlobPlace, CommitObject, ListOrder, ListPage, MetadataChange, NewContent, ObjectMetadata, Precondition,
-    RollUp,
+    BlobPlace, CommitObject, DeleteObject, ListOrder, ListPage, MetadataChange, NewContent, ObjectMetadata,
+    Precondition, RollUp,
 };
 
 const ACCOUNTS: [&str; 2] = ["one", "two"];
@@ -237,7 +237,8 @@ impl Side {
             Command::Delete { at, again } => {
                 let (account, container, key) = (account(at.account), container(at.container), key(at.key));
                 let repeatable = again.map(|again| repeatable(again, "DELETE", at));
-                text(meta.delete_object(&account, &container, &key, repeatable).await)
+                let object = DeleteObject { repeatable, ..DeleteObject::new(&account, &container, &key) };
+                text(meta.delete_object(object).await)
             }
             Command::CreateContainer { at, value } => {
                 let metadata = vec![("x".into(), value.to_string())];

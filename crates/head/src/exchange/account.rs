@@ -7,6 +7,7 @@ use repono_policy::{Action, Permit, Resource};
 use repono_store::model::{Account, ContainerItem};
 use repono_wire::listing::{self, Entry, ListQuery, Listed};
 use repono_wire::metadata::{Changes, Owner};
+use repono_wire::quota;
 use repono_wire::refusals::{METHOD_NOT_ALLOWED, NOT_FOUND};
 use repono_wire::reply::{self, AccountHeaders, ListingBody};
 use repono_wire::unserved::{refuse_unserved, refuse_unserved_query};
@@ -35,6 +36,7 @@ async fn post(exchange: &mut Exchange<'_>, caller: &Caller, account: &AccountNam
     let resource = Resource::Account { account };
     let permit = exchange.authorize(caller, Action::PutAccountMetadata, resource, None)?;
     let changes = Changes::from_head(exchange.head, Owner::Account)?;
+    quota::check_account(changes.items())?;
     let lists = access::on_account(exchange.head)?;
     let name = permit.account();
     let began = Stamp::mono_now();
@@ -67,7 +69,7 @@ async fn get(exchange: &mut Exchange<'_>, caller: &Caller, account: &AccountName
     access::hide(exchange, caller, account, &mut found.metadata);
     let mut body = Vec::new();
     let kind = match &query {
-        None => ListingBody::Head,
+        None => ListingBody::Head(ListQuery::format(exchange.head)?),
         Some(query) => {
             let listed = Listed::Account(permit.account().as_str());
             listing::render(&mut body, query.format, listed, items.iter().map(entry));

@@ -8,7 +8,7 @@ use repono_http1::reason;
 use repono_journal::Stamp;
 use repono_policy::{Action, Resource};
 use repono_store::error::StoreError;
-use repono_store::model::{ContainerDeletion, Deleted};
+use repono_store::model::{ContainerDeletion, DeleteObject, Deleted};
 use repono_wire::bulk::{DELETES_MAX, End, LINE_BYTES_MAX, Named, Report};
 use repono_wire::listing::Format;
 use repono_wire::native::Target;
@@ -171,7 +171,7 @@ impl Work<'_> {
             let (meta, account) =
                 (std::sync::Arc::clone(exchange.shard.common.store.meta()), self.account.clone());
             deletions.spawn_local(async move {
-                let deleted = meta.delete_object(&account, &container, &key, None).await;
+                let deleted = meta.delete_object(DeleteObject::new(&account, &container, &key)).await;
                 (Named::Object(container, key), deleted)
             });
         }

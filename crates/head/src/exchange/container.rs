@@ -68,7 +68,7 @@ async fn get(
     access::hide(exchange, caller, account, &mut container.metadata);
     let mut body = Vec::new();
     let kind = match query {
-        None => ListingBody::Head,
+        None => ListingBody::Head(ListQuery::format(exchange.head)?),
         Some(query) => {
             listing::render(
                 &mut body,

@@ -26,7 +26,6 @@ use repono_wire::metadata;
 use repono_wire::native::Target;
 use repono_wire::percent;
 use repono_wire::put::{BodyKindHint, PostRequest};
-use repono_wire::quota;
 use repono_wire::refusals::{
     COPY_WITH_BODY, NO_SUCH_CONTAINER, NO_SUCH_KEY, NOT_IMPLEMENTED, PRECONDITION_FAILED,
     RANGE_NOT_SATISFIABLE,
@@ -35,6 +34,7 @@ use repono_wire::reply::{self, FieldSink};
 
 use super::large::{self, Flat, Kind, Right};
 use super::object::names;
+use super::room::Room;
 use super::{Detail, Exchange, Stop};
 use crate::caller::Caller;
 use crate::limits::BLOB_STEP_BYTES;
@@ -110,16 +110,14 @@ async fn copy(
             (Bytes::Many(flat), size, etag)
         }
     };
-    let range = wanted(exchange, &object, size, etag)?;
+    let Some(range) = wanted(exchange, &object, size, etag)? else {
+        return exchange.send_fields(304, |sink, common| reply::not_copied(sink, common, etag)).await;
+    };
     let content_type = content_type::of_copy(exchange.head, key, &object.content_type)?;
     let metadata = merged(exchange, &object, kind.as_ref(), request.metadata);
     metadata::within_limits(&metadata)?;
-    let known = {
-        let mut reader = exchange.shard.reader().await;
-        reader.container(account.as_str(), container.as_str()).await?.ok_or(NO_SUCH_CONTAINER)?
-    };
     let length = range.end - range.start;
-    quota::admit(&known.metadata, (known.object_count, known.bytes_used), length)?;
+    Room::of(exchange, account, container, repeatable.as_ref()).await?.admit(length)?;
     let mut upload = exchange.shard.common.store.begin_upload(Some(length))?;
     let expected_etag = match bytes {
         Bytes::One(body) => {
@@ -138,7 +136,7 @@ async fn copy(
             container: container.clone(),
             key: key.clone(),
             content_type,
-            metadata,
+            metadata: metadata.clone(),
             expected_etag,
             expected_len: Some(length),
             precondition: Precondition::None,
@@ -146,7 +144,7 @@ async fn copy(
         })
         .await;
     exchange.store_took(began);
-    copied(exchange, read, &object, &committed?).await
+    copied(exchange, read, &object, &committed?, &metadata).await
 }
 
 async fn copied(
@@ -154,6 +152,7 @@ async fn copied(
     read: &Permit,
     source: &Object,
     committed: &Committed,
+    metadata: &Metadata,
 ) -> Result<(), Stop> {
     let (account, container, key) = names(read)?;
     let mut copied_from = Vec::new();
@@ -167,6 +166,7 @@ async fn copied(
             sink.field("X-Copied-From-Account", account.as_str().as_bytes());
             let modified = repono_core::time::http_date(source.timestamp.last_modified_seconds());
             sink.field("X-Copied-From-Last-Modified", modified.as_bytes());
+            reply::copied_metadata(sink, metadata);
         })
         .await
 }
@@ -202,25 +202,25 @@ fn flattened(exchange: &Exchange<'_>, object: &Object) -> Result<Option<Kind>, S
 }
 
 /// Which bytes of the source are copied: its conditions and its range are those of a
-/// GET.
+/// GET, and so is the answer where it has not changed (Swift's `copy.py`).
 fn wanted(
     exchange: &Exchange<'_>,
     object: &Object,
     size: u64,
     etag: ETag,
-) -> Result<std::ops::Range<u64>, Stop> {
+) -> Result<Option<std::ops::Range<u64>>, Stop> {
     let current = Current { etag, last_modified_s: object.timestamp.last_modified_seconds() };
     let conditions = Conditions::from_head(exchange.head);
     match conditions.evaluate(Method::Get, Some(&current)) {
         Verdict::Proceed => {}
-        // There is no 304 for a write: RFC 9110 section 13.1.2 has 412 instead.
-        Verdict::PreconditionFailed | Verdict::NotModified => return Err(PRECONDITION_FAILED.into()),
+        Verdict::NotModified => return Ok(None),
+        Verdict::PreconditionFailed => return Err(PRECONDITION_FAILED.into()),
     }
     match conditions.range(exchange.head, Method::Get, &current).map(|set| set.resolve(size)) {
-        None | Some(Resolved::Whole) => Ok(0..size),
+        None | Some(Resolved::Whole) => Ok(Some(0..size)),
         Some(Resolved::Unsatisfiable) => Err(Stop::Refused(RANGE_NOT_SATISFIABLE, Detail::Size(size))),
         Some(Resolved::Parts(ranges)) => match ranges.as_slice() {
-            [range] => Ok(range.clone()),
+            [range] => Ok(Some(range.clone())),
             // Several ranges are no bytes of one object.
             _several => Err(NOT_IMPLEMENTED.into()),
         },

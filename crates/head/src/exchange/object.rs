@@ -5,10 +5,11 @@ use repono_core::request::Method;
 use repono_journal::Stamp;
 use repono_policy::{Action, Permit, Resource};
 use repono_store::model::repeat::Body;
-use repono_store::model::{Deleted, MetadataReplaced, Object, ObjectMetadata};
+use repono_store::model::{DeleteObject, Deleted, MetadataReplaced, Object, ObjectMetadata};
 use repono_store::store::ObjectRead;
 use repono_ticket::{PreauthClaims, append_preauth_uri};
 use repono_wire::copy;
+use repono_wire::expiry;
 use repono_wire::large::{LargeQuery, ManifestUse};
 use repono_wire::put::PostRequest;
 use repono_wire::refusals::{METHOD_NOT_ALLOWED, NO_SUCH_CONTAINER, NO_SUCH_KEY};
@@ -141,9 +142,13 @@ async fn post(exchange: &mut Exchange<'_>, permit: &Permit) -> Result<(), Stop> 
 async fn delete(exchange: &mut Exchange<'_>, caller: &Caller, permit: &Permit) -> Result<(), Stop> {
     let (account, container, key) = names(permit)?;
     repono_wire::unserved::refuse_unserved_query(exchange.head)?;
-    let repeatable = exchange.repeatable(caller, Body::Sent)?;
+    let object = DeleteObject {
+        if_delete_at_s: expiry::if_delete_at_s(exchange.head)?,
+        repeatable: exchange.repeatable(caller, Body::Sent)?,
+        ..DeleteObject::new(account, container, key)
+    };
     let began = Stamp::mono_now();
-    let deleted = exchange.shard.common.store.meta().delete_object(account, container, key, repeatable).await;
+    let deleted = exchange.shard.common.store.meta().delete_object(object).await;
     exchange.store_took(began);
     match deleted? {
         Deleted::Deleted { .. } => {

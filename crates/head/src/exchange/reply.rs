@@ -5,6 +5,7 @@ use repono_core::refusal::{After, Refusal};
 use repono_core::request::Method;
 use repono_journal::{RequestRecord, Reuse, Stamp};
 use repono_wire::error_body;
+use repono_wire::native;
 use repono_wire::reply::{self, Common, FieldSink};
 
 use super::{Detail, Exchange, Stop};
@@ -86,9 +87,15 @@ impl Exchange<'_> {
     pub(super) async fn send_refusal(&mut self, refusal: &Refusal, detail: &Detail) -> Result<(), Stop> {
         let mut document = Vec::new();
         error_body::xml(refusal, &self.trans_id, &mut document);
+        let account = match self.record.method {
+            Some(_) if refusal.status == 401 => native::account(self.head),
+            // A head that was refused is not read for more.
+            Some(_) | None => None,
+        };
         self.send_document(refusal.status, &document, |sink, common| {
-            reply::refusal(sink, common, refusal, document.len() as u64);
+            reply::refusal(sink, common, refusal, document.len() as u64, account.as_ref());
             match detail {
+                Detail::Nothing if refusal.status == 405 => reply::allow(sink, &Method::ALL),
                 Detail::Nothing => {}
                 Detail::Allow(methods) => reply::allow(sink, methods),
                 Detail::Size(bytes) => reply::range_not_satisfiable(sink, *bytes),

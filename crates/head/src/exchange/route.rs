@@ -4,6 +4,7 @@ use repono_core::request::Method;
 use repono_wire::bulk::is_bulk_delete;
 use repono_wire::native::{Route, Target, route};
 use repono_wire::refusals::{METHOD_NOT_ALLOWED, NOT_FOUND};
+use repono_wire::unserved::refuse_unserved_read;
 
 use super::{Detail, Exchange, Stop};
 
@@ -50,6 +51,10 @@ async fn native(exchange: &mut Exchange<'_>, target: Target) -> Result<(), Stop>
             Target::Container { .. } => super::cors::options(exchange, ON_CONTAINERS).await,
             Target::Account { .. } => super::cors::options(exchange, ON_ACCOUNTS).await,
         };
+    }
+    if matches!((&target, exchange.head.method()), (Target::Object { .. }, Method::Get | Method::Head)) {
+        // Before the ticket: whoever comes with a temporary URL has none.
+        refuse_unserved_read(exchange.head)?;
     }
     let caller = exchange.caller(&target)?;
     exchange.enter_by(&caller).await?;

@@ -8,11 +8,11 @@ use repono_store::upload::{CommitRequest, Upload};
 use repono_wire::content_type::content_type;
 use repono_wire::expiry;
 use repono_wire::put::{BYTES_MAX, Precondition, PutRequest};
-use repono_wire::quota;
-use repono_wire::refusals::{ENTITY_TOO_LARGE, NO_SUCH_CONTAINER};
+use repono_wire::refusals::ENTITY_TOO_LARGE;
 use repono_wire::reply;
 
 use super::object::names;
+use super::room::Room;
 use super::{Exchange, Stop};
 use crate::caller::Caller;
 
@@ -24,17 +24,13 @@ pub(super) async fn put(exchange: &mut Exchange<'_>, caller: &Caller, permit: &P
     let mut request = PutRequest::from_head(exchange.head, exchange.carrier.hint())?;
     add_end(exchange, &mut request.metadata)?;
     let content_type = content_type(exchange.head, key)?;
-    let known = {
-        let mut reader = exchange.shard.reader().await;
-        reader.container(account.as_str(), container.as_str()).await?.ok_or(NO_SUCH_CONTAINER)?
-    };
-    let there = (known.object_count, known.bytes_used);
-    quota::admit(&known.metadata, there, request.length.unwrap_or(0))?;
+    let room = Room::of(exchange, account, container, repeatable.as_ref()).await?;
+    room.admit(request.length.unwrap_or(0))?;
     let mut upload = exchange.shard.common.store.begin_upload(request.length)?;
     exchange.carrier.send_continue().await?;
     receive(exchange, &mut upload).await?;
     // The length of a chunked body is known only now.
-    quota::admit(&known.metadata, there, exchange.carrier.received())?;
+    room.admit(exchange.carrier.received())?;
     let began = Stamp::mono_now();
     let committed = upload
         .finish(CommitRequest {

@@ -249,7 +249,7 @@ fn every_refusal_closes_and_has_the_status_of_its_cause() {
         (Reject::HeadTooLong, 431),
         (Reject::FieldsTooMany, 431),
         (Reject::TrailerTooLong, 431),
-        (Reject::MethodUnknown, 501),
+        (Reject::MethodUnknown, 405),
         (Reject::EncodingUnknown, 501),
         (Reject::Version, 505),
     ];

@@ -166,7 +166,7 @@ fn methods_hosts_and_expectations() {
         ];
         for line in methods {
             let ask = Ask::starting("PUT", line).line("Host: h").ticket(&stage.owner).body(MARKER);
-            attacks.push(ask.closes(line, 501, "NotImplemented"));
+            attacks.push(ask.closes(line, 405, "MethodNotAllowed"));
         }
         let without_host =
             || Ask::without_host("PUT", format!("/v1/demo/files/{MARKER}"), "HTTP/1.1").ticket(&stage.owner);

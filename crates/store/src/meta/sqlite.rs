@@ -46,10 +46,9 @@ use crate::error::{Part, StoreError};
 use crate::model::identity::{
     Audit, ChangeOutcome, IdentityChange, IdentitySnapshot, SecretSnapshot, StoredSecret,
 };
-use crate::model::repeat::Repeatable;
 use crate::model::{
-    Clock, CommitObject, Committed, ContainerDeletion, Creation, Deleted, Health, Metadata, MetadataChange,
-    MetadataReplaced, ObjectMetadata,
+    Clock, CommitObject, Committed, ContainerDeletion, Creation, DeleteObject, Deleted, Health, Metadata,
+    MetadataChange, MetadataReplaced, ObjectMetadata,
 };
 
 /// How the database is opened.
@@ -158,15 +157,8 @@ impl MetaStore for SqliteMetaStore {
         self.writer.submit(objects::ReplaceMetadata { name, new }).await
     }
 
-    async fn delete_object(
-        &self,
-        account: &AccountName,
-        container: &ContainerName,
-        key: &ObjectKey,
-        repeatable: Option<Repeatable>,
-    ) -> Result<Deleted, StoreError> {
-        let name = objects::FullName::new(account, container, key);
-        self.writer.submit(objects::Delete { name, repeatable, grace: self.garbage_grace }).await
+    async fn delete_object(&self, object: DeleteObject) -> Result<Deleted, StoreError> {
+        self.writer.submit(objects::Delete { object, grace: self.garbage_grace }).await
     }
 
     async fn create_container(

@@ -39,11 +39,15 @@ impl ListQuery {
     /// that there is.
     pub fn from_head(head: &RequestHead) -> Result<Self, Refusal> {
         let parameters = Parameters::read(head.query().unwrap_or_default())?;
-        let default = match parameters.format {
-            Some(_) => Format::Plain,
-            None => Format::from_accept(head)?,
-        };
-        parameters.query(default)
+        let format = parameters.format(head)?;
+        parameters.query(format)
+    }
+
+    /// The format alone, for a HEAD.
+    ///
+    /// *Errors*: 400 for a query that cannot be read, 406 when there is no such format.
+    pub fn format(head: &RequestHead) -> Result<Format, Refusal> {
+        Parameters::read(head.query().unwrap_or_default())?.format(head)
     }
 
     /// Reads a raw query, without its `?`.
@@ -100,6 +104,13 @@ impl Parameters {
             "format" => Some(&mut self.format),
             "reverse" => Some(&mut self.reverse),
             _unknown => None,
+        }
+    }
+
+    fn format(&self, head: &RequestHead) -> Result<Format, Refusal> {
+        match &self.format {
+            Some(name) => Ok(format(Some(name), Format::Plain)),
+            None => Format::from_accept(head),
         }
     }
 

@@ -41,7 +41,7 @@ pub struct AccountHeaders<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum ListingBody {
     /// HEAD: there is none.
-    Head,
+    Head(Format),
     /// GET: this many bytes.
     Listing {
         /// How it is written.
@@ -56,7 +56,7 @@ impl ListingBody {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::Head | Self::Listing { bytes: 0, .. } => 204,
+            Self::Head(_) | Self::Listing { bytes: 0, .. } => 204,
             Self::Listing { .. } => 200,
         }
     }
@@ -101,7 +101,7 @@ pub fn account(
 
 fn listing(sink: &mut impl FieldSink, body: ListingBody) {
     match body {
-        ListingBody::Head => {}
+        ListingBody::Head(format) => sink.field("Content-Type", format.content_type().as_bytes()),
         ListingBody::Listing { format, bytes } => {
             if bytes > 0 {
                 number(sink, "Content-Length", bytes);

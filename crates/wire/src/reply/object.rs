@@ -144,6 +144,22 @@ pub fn object_created(sink: &mut impl FieldSink, common: &Common<'_>, etag: ETag
     ids(sink, common);
 }
 
+/// The metadata of its own that a copy is told to have.
+pub fn copied_metadata(sink: &mut impl FieldSink, items: &[(String, String)]) {
+    let told = |name: &str| name.starts_with(Owner::Object.prefix()) || name == "x-delete-at";
+    for (name, value) in items.iter().filter(|(name, _)| told(name)) {
+        with_wire_name(name, |title| sink.field(title, value.as_bytes()));
+    }
+}
+
+/// The fields of a 304 to a copy whose source has not changed.
+pub fn not_copied(sink: &mut impl FieldSink, common: &Common<'_>, etag: ETag) {
+    trans_id(sink, common);
+    date(sink, common);
+    sink.field("ETag", Scratch::of(format_args!("\"{etag}\"")).as_bytes());
+    ids(sink, common);
+}
+
 /// The fields of a 201 to the upload of a manifest: as [`object_created`], with the
 /// tag of what it stands for.
 pub fn large_created(sink: &mut impl FieldSink, common: &Common<'_>, etag: ETag, written: Timestamp) {

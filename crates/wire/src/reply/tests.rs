@@ -182,7 +182,7 @@ fn containers_and_accounts() {
         metadata: &[],
     };
     let empty = ListingBody::Listing { format: Format::Plain, bytes: 0 };
-    for body in [ListingBody::Head, empty] {
+    for body in [ListingBody::Head(Format::Plain), empty] {
         let lines = written(|mut sink, common| super::account(&mut sink, common, &account, body));
         assert!(!lines.iter().any(|l| l.starts_with("Content-Length")), "{lines:?}");
         assert_eq!(body.status(), 204);
@@ -192,14 +192,14 @@ fn containers_and_accounts() {
 
 #[test]
 fn refusals_say_what_to_do_and_no_more() {
-    let lines = |refusal| written(|mut sink, common| super::refusal(&mut sink, common, refusal, 99));
+    let lines = |refusal| written(|mut sink, common| super::refusal(&mut sink, common, refusal, 99, None));
     let unauthorized = lines(&refusals::UNAUTHORIZED);
     let expected = [
         "X-Trans-Id: tx",
         "Content-Length: 99",
         "Content-Type: application/xml",
         "Date: Sun, 16 Aug 2015 01:03:03 GMT",
-        "WWW-Authenticate: Swift realm=\"repono\"",
+        "WWW-Authenticate: Swift realm=\"unknown\"",
     ];
     assert_eq!(unauthorized, expected);
     assert_eq!(lines(&refusals::SLOW_DOWN).last().map(String::as_str), Some("Retry-After: 1"));

@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use repono_core::id::VersionId;
+use repono_core::time::Timestamp;
 use repono_store::error::StoreError;
 use repono_store::meta::MetaReader;
 use repono_store::model::large::LargeObject;
+use repono_store::model::repeat::Repeatable;
 use repono_store::model::{
     Account, Container, ContainerItem, ListItem, ListPage, ObjectLookup, VersionedObject,
 };
@@ -94,6 +96,11 @@ impl MetaReader for ModelReader {
                 metadata: account.metadata.clone(),
             }
         }))
+    }
+
+    async fn has_answered(&mut self, again: &Repeatable, now: Timestamp) -> Result<bool, StoreError> {
+        let state = self.state();
+        Ok(state.answers.get(again.id()).is_some_and(|kept| kept.until_s > now.unix_seconds()))
     }
 
     async fn list_objects(

@@ -7,7 +7,9 @@ use repono_core::id::VersionId;
 use repono_core::time::Timestamp;
 use repono_store::blob::{BlobDescription, FinishedBlob};
 use repono_store::error::StoreError;
-use repono_store::model::{DELETE_AT, Deleted, MetadataReplaced, ObjectLookup, ObjectMetadata, Precondition};
+use repono_store::model::{
+    DELETE_AT, DeleteObject, Deleted, MetadataReplaced, ObjectLookup, ObjectMetadata, Precondition,
+};
 use repono_store::upload::CommitRequest;
 
 use crate::fixture::{Fixture, GRACE, account, container, key, read_body, request};
@@ -23,7 +25,11 @@ pub(super) async fn run(make: &impl Fn() -> Fixture) {
 async fn garbage_stays_for_its_grace(f: Fixture) {
     f.put(request("k"), &[1; 100_000]).await.unwrap();
     f.put(request("k"), &[2; 100_000]).await.unwrap();
-    f.store.meta().delete_object(&account("demo"), &container("files"), &key("k"), None).await.unwrap();
+    f.store
+        .meta()
+        .delete_object(DeleteObject::new(&account("demo"), &container("files"), &key("k")))
+        .await
+        .unwrap();
     assert_eq!(f.blobs().await.len(), 2);
     assert_eq!(f.store.collect_garbage(f.clock.now()).await.unwrap(), 0);
     assert_eq!(f.store.collect_orphans(Timestamp::MAX, Duration::ZERO).await.unwrap(), 0);
@@ -54,8 +60,18 @@ async fn an_object_ends_when_its_time_comes(f: Fixture) {
     assert!(!f.object("expired").await.is_expired(end_s - 1));
     assert!(f.object("expired").await.is_expired(end_s));
 
+    let at = |if_delete_at_s| DeleteObject {
+        if_delete_at_s: Some(if_delete_at_s),
+        ..DeleteObject::new(&demo, &files, &key("deleted"))
+    };
+    let refused = meta.delete_object(at(end_s + 1)).await;
+    assert!(matches!(refused, Err(StoreError::PreconditionFailed)), "it ends at another time");
+    f.put(ending("now"), b"1").await.unwrap();
+    let now = DeleteObject { key: key("now"), ..at(end_s) };
+    assert!(matches!(meta.delete_object(now).await.unwrap(), Deleted::Deleted { .. }));
+
     f.clock.advance(Duration::from_secs(60));
-    let gone = meta.delete_object(&demo, &files, &key("deleted"), None).await.unwrap();
+    let gone = meta.delete_object(DeleteObject::new(&demo, &files, &key("deleted"))).await.unwrap();
     assert_eq!(gone, Deleted::NoKey);
     let gone = meta.replace_metadata(&demo, &files, &key("expired"), without_end()).await.unwrap();
     assert_eq!(gone, MetadataReplaced::NoKey);

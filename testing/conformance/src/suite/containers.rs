@@ -2,7 +2,7 @@
 
 use repono_store::error::{StoreError, Subject};
 use repono_store::model::identity::IdentityChange;
-use repono_store::model::{ContainerDeletion, Creation};
+use repono_store::model::{ContainerDeletion, Creation, DeleteObject};
 
 use crate::fixture::{Fixture, account, container, key, request};
 
@@ -37,7 +37,7 @@ async fn a_container_lives_and_dies(f: Fixture) {
     f.put(request("k"), b"1").await.unwrap();
     let files = container("files");
     assert_eq!(meta.delete_container(&demo, &files).await.unwrap(), ContainerDeletion::NotEmpty);
-    meta.delete_object(&demo, &files, &key("k"), None).await.unwrap();
+    meta.delete_object(DeleteObject::new(&demo, &files, &key("k"))).await.unwrap();
     assert_eq!(meta.delete_container(&demo, &files).await.unwrap(), ContainerDeletion::Deleted);
     let refused = meta.create_container(&account("none"), &files, Vec::new()).await;
     assert!(matches!(refused, Err(StoreError::NoSuch(Subject::Account))));
@@ -54,7 +54,7 @@ async fn counters_follow_every_write(f: Fixture) {
     f.store.meta().create_container(&demo, &container("other"), Vec::new()).await.unwrap();
     let found = reader.account("demo").await.unwrap().unwrap();
     assert_eq!((found.container_count, found.object_count, found.bytes_used), (2, 2, 100_030));
-    f.store.meta().delete_object(&demo, &files, &key("b"), None).await.unwrap();
+    f.store.meta().delete_object(DeleteObject::new(&demo, &files, &key("b"))).await.unwrap();
     let found = reader.account("demo").await.unwrap().unwrap();
     assert_eq!((found.container_count, found.object_count, found.bytes_used), (2, 1, 30));
     assert!(reader.account("none").await.unwrap().is_none());

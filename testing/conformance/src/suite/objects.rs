@@ -6,7 +6,7 @@ use repono_core::etag::ETag;
 use repono_core::time::Timestamp;
 use repono_store::error::StoreError;
 use repono_store::model::{
-    Content, Deleted, MetadataReplaced, Object, ObjectLookup, ObjectMetadata, Precondition,
+    Content, DeleteObject, Deleted, MetadataReplaced, Object, ObjectLookup, ObjectMetadata, Precondition,
 };
 use repono_store::store::INLINE_BYTES_MAX;
 use repono_store::upload::CommitRequest;
@@ -135,12 +135,15 @@ async fn deletions_tell_what_was_missing(f: Fixture) {
     let meta = f.store.meta();
     let (demo, files) = (account("demo"), container("files"));
     let committed = f.put(request("k"), b"1").await.unwrap();
-    let deleted = meta.delete_object(&demo, &files, &key("k"), None).await.unwrap();
+    let deleted = meta.delete_object(DeleteObject::new(&demo, &files, &key("k"))).await.unwrap();
     assert_eq!(deleted, Deleted::Deleted { version: committed.version });
-    assert_eq!(meta.delete_object(&demo, &files, &key("k"), None).await.unwrap(), Deleted::NoKey);
-    let none = meta.delete_object(&demo, &container("none"), &key("k"), None).await.unwrap();
+    assert_eq!(
+        meta.delete_object(DeleteObject::new(&demo, &files, &key("k"))).await.unwrap(),
+        Deleted::NoKey
+    );
+    let none = meta.delete_object(DeleteObject::new(&demo, &container("none"), &key("k"))).await.unwrap();
     assert_eq!(none, Deleted::NoContainer);
-    let none = meta.delete_object(&account("none"), &files, &key("k"), None).await.unwrap();
+    let none = meta.delete_object(DeleteObject::new(&account("none"), &files, &key("k"))).await.unwrap();
     assert_eq!(none, Deleted::NoContainer);
     assert_eq!(f.lookup("k").await, ObjectLookup::NoKey);
     assert_eq!(f.body("k").await, None);

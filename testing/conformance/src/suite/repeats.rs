@@ -3,7 +3,7 @@
 use repono_core::etag::ETag;
 use repono_store::error::StoreError;
 use repono_store::model::repeat::{ANSWER_KEPT, Body, Repeatable};
-use repono_store::model::{Deleted, ObjectLookup, Precondition};
+use repono_store::model::{DeleteObject, Deleted, ObjectLookup, Precondition};
 use repono_store::upload::CommitRequest;
 
 use crate::fixture::{Fixture, account, container, key, request};
@@ -51,7 +51,12 @@ async fn a_key_stands_for_one_request(f: Fixture) {
     assert_eq!(f.put(sent("put", Body::Made), b"2").await.unwrap(), first, "its body was made here");
     let meta = f.store.meta();
     let (demo, files) = (account("demo"), container("files"));
-    let deleted = meta.delete_object(&demo, &files, &key("k"), under("k", "delete", Body::Sent)).await;
+    let deleted = meta
+        .delete_object(DeleteObject {
+            repeatable: under("k", "delete", Body::Sent),
+            ..DeleteObject::new(&demo, &files, &key("k"))
+        })
+        .await;
     assert!(matches!(deleted, Err(StoreError::KeyReused)));
     let other = Some(Repeatable::new("demo:bob", "k", [&b"put"[..]], Body::Sent));
     f.put(CommitRequest { repeatable: other, ..request("k") }, b"2").await.unwrap();
@@ -70,7 +75,8 @@ async fn a_key_stands_for_one_request(f: Fixture) {
 async fn a_deletion_deletes_once(f: Fixture) {
     let meta = f.store.meta();
     let (demo, files, k) = (account("demo"), container("files"), key("k"));
-    let delete = |under| meta.delete_object(&demo, &files, &k, under);
+    let delete =
+        |repeatable| meta.delete_object(DeleteObject { repeatable, ..DeleteObject::new(&demo, &files, &k) });
     let first = f.put(request("k"), b"1").await.unwrap();
     let gone = Deleted::Deleted { version: first.version };
     assert_eq!(delete(under("a", "delete", Body::Sent)).await.unwrap(), gone);
@@ -84,7 +90,11 @@ async fn a_deletion_deletes_once(f: Fixture) {
 async fn answers_are_kept_for_an_hour(f: Fixture) {
     let sent = || CommitRequest { repeatable: under("k", "put", Body::Sent), ..request("k") };
     f.put(sent(), b"1").await.unwrap();
-    f.store.meta().delete_object(&account("demo"), &container("files"), &key("k"), None).await.unwrap();
+    f.store
+        .meta()
+        .delete_object(DeleteObject::new(&account("demo"), &container("files"), &key("k")))
+        .await
+        .unwrap();
     f.store.forget_answers().await.unwrap();
     f.put(sent(), b"1").await.unwrap();
     assert_eq!(f.lookup("k").await, ObjectLookup::NoKey);

@@ -5,7 +5,7 @@ use repono_core::request::Method;
 use repono_journal::Stamp;
 use repono_policy::{Action, Permit, Resource};
 use repono_store::error::StoreError;
-use repono_store::model::Deleted;
+use repono_store::model::{DeleteObject, Deleted};
 use repono_store::store::{ObjectRead, OpenObject};
 use repono_wire::large::{DEPTH_MAX, Nested, Outcome, StoredSegment};
 use repono_wire::native::Target;
@@ -145,7 +145,7 @@ async fn remove(
         let (account, container, key) = (account.clone(), container.clone(), key.clone());
         let meta = std::sync::Arc::clone(exchange.shard.common.store.meta());
         deletions.spawn(async move {
-            let deleted = meta.delete_object(&account, &container, &key, None).await;
+            let deleted = meta.delete_object(DeleteObject::new(&account, &container, &key)).await;
             ((container, key), deleted)
         });
     }

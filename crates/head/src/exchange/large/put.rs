@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use repono_core::etag::ETag;
-use repono_core::name::{AccountName, ContainerName, ObjectKey};
+use repono_core::name::{ContainerName, ObjectKey};
 use repono_core::range::{RangeSpec, Resolved};
 use repono_core::request::Method;
 use repono_core::time::Timestamp;
@@ -10,22 +10,22 @@ use repono_journal::{Outcome as Journaled, Stamp};
 use repono_policy::Permit;
 use repono_store::model::large::LargeObject;
 use repono_store::model::repeat;
-use repono_store::model::{Committed, Container, Object, Precondition as Stored};
+use repono_store::model::{Committed, Object, Precondition as Stored};
 use repono_store::upload::CommitRequest;
 use repono_wire::content_type::content_type;
 use repono_wire::large::{
     DocumentForm, Faulty, Heartbeat, LargeQuery, MANIFEST_BYTES_MAX, ObjectManifest, Outcome, SegmentFacts,
     SentEntry, SentManifest, SentSegment, StoredManifest, StoredSegment,
 };
+use repono_wire::percent;
 use repono_wire::put::{BodyKindHint, Precondition, PutRequest};
-use repono_wire::quota;
 use repono_wire::refusals::{
     BAD_DIGEST, ENTITY_TOO_LARGE, INVALID_OBJECT_MANIFEST, MANIFEST_OF_ITSELF, MANIFEST_TOO_LARGE,
-    NO_SUCH_CONTAINER,
 };
 use repono_wire::reply;
 
 use super::super::object::names;
+use super::super::room::Room;
 use super::super::{Exchange, Stop};
 use super::{Right, segment};
 use crate::caller::Caller;
@@ -34,8 +34,8 @@ use crate::caller::Caller;
 /// a millisecond.
 const LOOK_UPS_AT_ONCE: usize = 64;
 
-/// The entries that did not hold, by number.
-type Faults = Vec<(usize, String)>;
+/// The segments that did not hold, by their escaped path.
+type Faults = Vec<(String, String)>;
 
 /// Receives a manifest and makes it an object.
 pub(in super::super) async fn put(
@@ -52,7 +52,9 @@ pub(in super::super) async fn put(
         return Err(INVALID_OBJECT_MANIFEST.into());
     }
     let content_type = content_type(exchange.head, key)?;
-    let (known, text) = receive(exchange, account, container).await?;
+    let room = Room::of(exchange, account, container, repeatable.as_ref()).await?;
+    room.admit(0)?;
+    let text = receive(exchange).await?;
     let sent = match SentManifest::parse(&text) {
         Ok(sent) => sent,
         Err(Faulty::TooMany) => return Err(MANIFEST_TOO_LARGE.into()),
@@ -60,14 +62,14 @@ pub(in super::super) async fn put(
             return refuse(exchange, heartbeat, vec![("Manifest".to_owned(), why.to_owned())]).await;
         }
         Err(Faulty::Entries(faults)) => {
-            let faults = faults.into_iter().map(|(number, why)| (number, why.to_owned())).collect();
-            return refuse(exchange, heartbeat, by_index(faults)).await;
+            let faults = faults.into_iter().map(|(number, why)| (format!("Index {number}"), why.to_owned()));
+            return refuse(exchange, heartbeat, faults.collect()).await;
         }
     };
     let right = Right { caller, account };
     let (manifest, faults) = look_up_all(exchange, right, (container, key), sent).await?;
     if !faults.is_empty() {
-        return refuse(exchange, heartbeat, by_index(faults)).await;
+        return refuse(exchange, heartbeat, faults).await;
     }
     let large = LargeObject { size: manifest.bytes().ok_or(ENTITY_TOO_LARGE)?, etag: manifest.etag() };
     if request.expected_etag.is_some_and(|expected| expected != large.etag) {
@@ -89,26 +91,17 @@ pub(in super::super) async fn put(
         repeatable,
     };
     let json = manifest.to_json();
-    quota::admit(&known.metadata, (known.object_count, known.bytes_used), json.len() as u64)?;
+    room.admit(json.len() as u64)?;
     let committed = store(exchange, json, commit).await?;
     created(exchange, heartbeat, large.etag, committed.timestamp).await
 }
 
 /// Takes the text of a manifest, once it is certain that it can be kept.
-async fn receive(
-    exchange: &mut Exchange<'_>,
-    account: &AccountName,
-    container: &ContainerName,
-) -> Result<(Container, BytesMut), Stop> {
+async fn receive(exchange: &mut Exchange<'_>) -> Result<BytesMut, Stop> {
     match exchange.carrier.hint() {
         BodyKindHint::Length(bytes) if bytes > MANIFEST_BYTES_MAX => return Err(MANIFEST_TOO_LARGE.into()),
         BodyKindHint::None | BodyKindHint::Length(_) | BodyKindHint::Chunked => {}
     }
-    let known = {
-        let mut reader = exchange.shard.reader().await;
-        reader.container(account.as_str(), container.as_str()).await?.ok_or(NO_SUCH_CONTAINER)?
-    };
-    quota::admit(&known.metadata, (known.object_count, known.bytes_used), 0)?;
     exchange.carrier.send_continue().await?;
     let mut text = BytesMut::new();
     while let Some(piece) = exchange.carrier.next().await? {
@@ -119,7 +112,7 @@ async fn receive(
         text.extend_from_slice(&piece);
     }
     exchange.record.phases_ns.send = Stamp::mono_now().saturating_sub(exchange.record.started.mono_ns);
-    Ok((known, text))
+    Ok(text)
 }
 
 async fn look_up_all(
@@ -133,19 +126,30 @@ async fn look_up_all(
         if number % LOOK_UPS_AT_ONCE == LOOK_UPS_AT_ONCE - 1 {
             tokio::task::yield_now().await;
         }
-        let segment = match entry {
-            SentEntry::Inline(data) => Ok(StoredSegment::Inline(data)),
+        match entry {
+            SentEntry::Inline(data) => manifest.segments.push(StoredSegment::Inline(data)),
             SentEntry::Object(sent) if (&sent.container, &sent.key) == own => {
                 return Err(MANIFEST_OF_ITSELF.into());
             }
-            SentEntry::Object(sent) => look_up(exchange, right, sent).await?,
-        };
-        match segment {
-            Ok(segment) => manifest.segments.push(segment),
-            Err(fault) => faults.push((number, fault)),
+            SentEntry::Object(sent) => {
+                let path = path(&sent);
+                match look_up(exchange, right, sent).await? {
+                    Ok(segment) => manifest.segments.push(segment),
+                    Err(fault) => faults.push((path, fault)),
+                }
+            }
         }
     }
     Ok((manifest, faults))
+}
+
+/// The name of a segment as an answer has it: all of it that is not plain is escaped.
+fn path(sent: &SentSegment) -> String {
+    let mut path = vec![b'/'];
+    percent::encode_segment(sent.container.as_str(), &mut path);
+    path.push(b'/');
+    percent::encode_path(sent.key.as_str(), &mut path);
+    String::from_utf8_lossy(&path).into_owned()
 }
 
 /// One segment as it is kept, or why it cannot be one.
@@ -227,12 +231,8 @@ async fn created(
     }
 }
 
-fn by_index(faults: Faults) -> Vec<(String, String)> {
-    faults.into_iter().map(|(number, why)| (format!("Index {number}"), why)).collect()
-}
-
-/// Tells what is wrong with a manifest, by numbers: nothing that was sent stands in
-/// the answer.
+/// Tells what is wrong with a manifest: its entries that cannot be read by number, the
+/// segments that do not hold by their path.
 async fn refuse(
     exchange: &mut Exchange<'_>,
     heartbeat: Heartbeat,

@@ -30,6 +30,17 @@ fn first<T>(
     read(row).map(Some)
 }
 
+/// Whether there is an answer to give.
+pub(super) fn is_kept(
+    connection: &Connection,
+    again: &Repeatable,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let mut select =
+        connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM answered WHERE id = ?1 AND until_s > ?2)")?;
+    Ok(select.query_row(params![&again.id()[..], rows::signed(now.unix_seconds())], |row| row.get(0))?)
+}
+
 /// What the first arrival of a commit was answered; `etag` is that of the body now.
 pub(super) fn committed(
     connection: &Connection,

@@ -13,9 +13,9 @@ use super::{answers, rows};
 use crate::error::StoreError;
 use crate::meta::EXPIRED_BATCH_MAX;
 use crate::model::large::LargeObject;
-use crate::model::repeat::Repeatable;
 use crate::model::{
-    CommitObject, Committed, Deleted, Metadata, MetadataReplaced, NewContent, ObjectMetadata, delete_at_s,
+    CommitObject, Committed, DeleteObject, Deleted, Metadata, MetadataReplaced, NewContent, ObjectMetadata,
+    Precondition, delete_at_s,
 };
 
 /// The three names of an object.
@@ -137,7 +137,11 @@ impl Verb for Commit {
             container_id(connection, &new.account, &new.container)?.ok_or(StoreError::NoContainer)?;
         let old = current(connection, container, &new.key)?;
         let live = old.as_ref().filter(|old| old.is_live(now));
-        if !new.precondition.holds(live.map(|old| old.etag)) {
+        let tag = match (live, &new.precondition) {
+            (Some(old), Precondition::IfMatch(_)) => Some(shown_tag(connection, container, &new.key, old)?),
+            (live, _) => live.map(|old| old.etag),
+        };
+        if !new.precondition.holds(tag) {
             return Err(StoreError::PreconditionFailed);
         }
         let timestamp = next_timestamp(now, old.as_ref());
@@ -168,6 +172,17 @@ impl Verb for Commit {
             NewContent::Blob(_) | NewContent::Inline { .. } => {}
         }
     }
+}
+
+/// The tag under which an object is read: that of a manifest is of what it stands for.
+fn shown_tag(
+    connection: &Connection,
+    container: i64,
+    key: &ObjectKey,
+    old: &Current,
+) -> Result<ETag, StoreError> {
+    let metadata = kept_metadata(connection, container, key)?;
+    Ok(LargeObject::split(&metadata).map_or(old.etag, |(large, _)| large.etag))
 }
 
 fn put_row(
@@ -307,8 +322,7 @@ impl Verb for Expire {
 
 /// Removes an object.
 pub(super) struct Delete {
-    pub(super) name: FullName,
-    pub(super) repeatable: Option<Repeatable>,
+    pub(super) object: DeleteObject,
     pub(super) grace: Duration,
 }
 
@@ -316,7 +330,7 @@ impl Verb for Delete {
     type Answer = Deleted;
 
     fn apply(&mut self, connection: &Connection, now: Timestamp) -> Result<Deleted, StoreError> {
-        let Some(of) = &self.repeatable else { return self.delete(connection, now) };
+        let Some(of) = &self.object.repeatable else { return self.delete(connection, now) };
         if let Some(first) = answers::deleted(connection, of, now)? {
             return Ok(first);
         }
@@ -332,11 +346,14 @@ impl Verb for Delete {
 
 impl Delete {
     fn delete(&self, connection: &Connection, now: Timestamp) -> Result<Deleted, StoreError> {
-        let FullName { account, container, key } = &self.name;
+        let DeleteObject { account, container, key, if_delete_at_s, .. } = &self.object;
         let Some(container) = container_id(connection, account, container)? else {
             return Ok(Deleted::NoContainer);
         };
         let Some(old) = current(connection, container, key)? else { return Ok(Deleted::NoKey) };
+        if if_delete_at_s.is_some() && if_delete_at_s.map(rows::signed) != old.delete_at_s {
+            return Err(StoreError::PreconditionFailed);
+        }
         remove(connection, container, key.as_str().as_bytes(), &old, now, self.grace)?;
         match old.is_live(now) {
             true => Ok(Deleted::Deleted { version: old.version }),

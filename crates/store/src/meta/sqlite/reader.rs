@@ -6,14 +6,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use repono_core::id::VersionId;
 use repono_core::name::{AccountName, ContainerName, ObjectKey};
+use repono_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::object_cache::ObjectCache;
 use super::rows::{self, BAD_ROW, object_columns};
 use super::wal_index::{Stamp, Watched};
-use super::{listing, schema};
+use super::{answers, listing, schema};
 use crate::error::StoreError;
 use crate::meta::MetaReader;
+use crate::model::repeat::Repeatable;
 use crate::model::{Account, Container, ContainerItem, ListItem, ListPage, ObjectLookup, VersionedObject};
 
 /// A connection of its own, and what it found in the state that still is.
@@ -186,6 +188,10 @@ impl MetaReader for SqliteReader {
 
     async fn account(&mut self, account: &str) -> Result<Option<Account>, StoreError> {
         self.lookup_account(account)
+    }
+
+    async fn has_answered(&mut self, again: &Repeatable, now: Timestamp) -> Result<bool, StoreError> {
+        answers::is_kept(&self.connection, again, now)
     }
 
     async fn list_objects(

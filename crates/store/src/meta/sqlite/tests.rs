@@ -18,7 +18,7 @@ use super::{SqliteConfig, SqliteMetaStore};
 use crate::error::{Part, StoreError};
 use crate::meta::MetaStore;
 use crate::model::identity::{Audit, IdentityChange};
-use crate::model::{CommitObject, Health, NewContent, ObjectLookup, Precondition};
+use crate::model::{CommitObject, DeleteObject, Health, NewContent, ObjectLookup, Precondition};
 
 struct Home {
     directory: TempDir,
@@ -298,7 +298,7 @@ async fn a_database_without_room_takes_deletions_and_then_writes_again() {
     assert_eq!(store.health(), Health::Full);
     assert!(matches!(store.commit_object(long(50)).await, Err(StoreError::Full)));
     let key = ObjectKey::new(b"k").unwrap();
-    store.delete_object(&account(), &container(), &key, None).await.unwrap();
+    store.delete_object(DeleteObject::new(&account(), &container(), &key)).await.unwrap();
     assert_eq!(store.health(), Health::Writable);
     let tail = home.sqlite().query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap();
     assert_eq!(tail, "ok");
