@@ -21,6 +21,8 @@ cargo xtask CHORE
   bench     the benchmarks; `bench serve` measures a head against nginx, `bench balance` the balancer against
             HAProxy, `bench idle` the memory of idle connections, `bench fairness` what a flood of one user
             costs another
+  stock     stock clients through everything that ends connections, at full length (10,000 requests each, or
+            `stock N`): half an hour; writes docs/clients.md
   needs     installs what the tests need and stops
 ";
 
@@ -44,6 +46,7 @@ fn main() -> Result<()> {
         "clippy" => clippy(),
         "docs" => docs(),
         "bench" => bench(rest),
+        "stock" => stock(rest),
         "needs" => needs::install(),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -88,6 +91,17 @@ fn test(network: Network) -> Result<()> {
         Network::Required => "required",
     };
     run::command("cargo", &["test", "--workspace", "--locked"]).env("REPONO_TEST_NETWORK", wish).go()
+}
+
+/// The tests' own scenarios, only longer.
+fn stock(rest: &[String]) -> Result<()> {
+    needs::install()?;
+    let requests = rest.first().map_or("10000", String::as_str);
+    let table = ["test", "--release", "--locked", "--package", "repono", "--test", "stock", "--", "table"];
+    run::command("cargo", &table)
+        .args(&["--ignored", "--nocapture"])
+        .env("REPONO_STOCK_REQUESTS", requests)
+        .go()
 }
 
 fn bench(rest: &[String]) -> Result<()> {

@@ -1,12 +1,16 @@
 //! What the tests need beside Rust and a C compiler: real clients.
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 
 use crate::run::{command, root};
 
 /// A program that a test runs, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 15] = [
     ("curl", "curl"),
+    ("wget", "wget"),
+    ("go", "golang-go"),
     ("python3", "python3-venv"),
     ("javac", "default-jdk-headless"),
     ("mcs", "mono-mcs"),
@@ -20,10 +24,12 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("/usr/sbin/ip", "iproute2"),
     ("/usr/sbin/nft", "nftables"),
 ];
-/// Libraries that Mono's HttpWebRequest needs beside the run time.
-const MONO_LIBRARIES: [&str; 1] = ["libmono-system4.0-cil"];
-/// The library that Perl's LWP needs for HTTPS.
-const PERL_LIBRARIES: [&str; 1] = ["liblwp-protocol-https-perl"];
+/// A library that a program of a test needs, and the Debian package that brings it.
+const LIBRARIES: [(&str, &str); 3] = [
+    ("/usr/lib/mono/4.5/System.dll", "libmono-system4.0-cil"),
+    ("/usr/lib/mono/4.5/System.Net.Http.dll", "libmono-system-net-http4.0-cil"),
+    ("/usr/share/perl5/LWP/Protocol/https.pm", "liblwp-protocol-https-perl"),
+];
 /// Python packages, pinned, into an environment of the repository's own.
 const PYTHON: [&str; 6] = [
     "requests==2.32.5",
@@ -36,8 +42,9 @@ const PYTHON: [&str; 6] = [
 
 /// Installs what is missing.
 pub(crate) fn install() -> Result<()> {
-    let missing: Vec<&str> =
-        PROGRAMS.iter().filter(|(program, _)| !has(program)).map(|(_, package)| *package).collect();
+    let programs = PROGRAMS.iter().filter(|(program, _)| !has(program));
+    let libraries = LIBRARIES.iter().filter(|(library, _)| !Path::new(library).exists());
+    let missing: Vec<&str> = programs.chain(libraries).map(|(_, package)| *package).collect();
     if !missing.is_empty() {
         debian(&missing)?;
     }
@@ -55,17 +62,10 @@ fn debian(missing: &[&str]) -> Result<()> {
         missing.join(", ")
     );
     let root_or_sudo = if command("sh", &["-c", "test $(id -u) = 0"]).succeeds() { "" } else { "sudo " };
-    let mut packages = missing.to_vec();
-    if missing.contains(&"mono-mcs") || missing.contains(&"mono-runtime") {
-        packages.extend(MONO_LIBRARIES);
-    }
-    if missing.contains(&"libwww-perl") {
-        packages.extend(PERL_LIBRARIES);
-    }
     let script = format!(
         "{root_or_sudo}apt-get update -qq && \
          {root_or_sudo}env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends {}",
-        packages.join(" ")
+        missing.join(" ")
     );
     command("sh", &["-c", &script]).go()
 }

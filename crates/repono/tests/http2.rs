@@ -172,7 +172,7 @@ fn a_request_is_read_as_strictly_as_in_the_other_version() {
             ("GET", PATH, &[("x_auth_user", "demo:root")], 400),
             ("GET", PATH, &[("x-auth-user", "demo:demo")], 400),
             ("GET", PATH, &[("expect", "a-miracle")], 417),
-            ("PATCH", PATH, &[], 501),
+            ("PATCH", PATH, &[], 405),
             ("GET", "/v1/demo/files/../../x", &[], 400),
             ("GET", "/v1/demo/files/none", &[], 404),
             ("GET", PATH, &[], 200),

@@ -239,7 +239,9 @@ impl<'c> Conversation<'c> {
     /// Begins the end: announces it, or waits for a lull where that would fail requests.
     fn leave(&mut self, ending: Ending) {
         if self.leaving.is_none() {
-            match self.fails_at_goaway {
+            // Who has asked for nothing yet may just be about to: a client may take GOAWAY on
+            // a fresh connection for a failure, and whether it does is not known yet.
+            match self.fails_at_goaway || self.record.requests == 0 {
                 true => self.leaving = Some(Leaving::held(ending, Instant::now())),
                 false => self.announce(ending),
             }
@@ -314,8 +316,10 @@ impl<'c> Conversation<'c> {
         };
         self.record.requests += 1;
         self.summons = None;
-        if let Some(ending) = self.context.over(self.record.requests) {
-            self.leave(ending);
+        match self.context.over(self.record.requests) {
+            Some(ending) => self.leave(ending),
+            None if !self.fails_at_goaway => self.announce_if_held(),
+            None => {}
         }
         let (context, line, meter) = (Rc::clone(&self.context), self.line.clone(), Rc::clone(&self.meter));
         let (known, draining) = (self.known, self.leaving.is_some());

@@ -1,14 +1,21 @@
 //! The same for HTTP/2: two GOAWAYs, with a round trip between them.
 
+use std::time::{Duration, Instant};
+
 use repono_testkit::frames::{self, END_HEADERS, END_STREAM, Frame, block, frame, get, kind};
+use repono_testkit::wait;
 use repono_testkit::wire::{Wire, address};
 
-use crate::stand::{Head, Stand, port};
+use crate::peers::healthcheck;
+use crate::stand::{Head, LIMIT, Stand, port};
 
 /// ACK of a PING (RFC 9113 section 6.7).
 const ACK: u8 = 1;
 /// NO_ERROR.
 const NO_ERROR: u32 = 0;
+/// Before this a connection that was just opened hears of no end; a little less than
+/// what the head waits, for the time that the signal takes.
+const LULL: Duration = Duration::from_millis(900);
 
 struct Client {
     wire: Wire,
@@ -117,4 +124,32 @@ fn a_client_that_fails_at_goaway_is_told_in_a_lull() {
         }
     }
     two_steps(&head, &mut client, 81, "request-limit");
+}
+
+/// A client whose first request is under way when a drain begins finds a connection that
+/// serves it, and hears of the end behind it.
+#[test]
+fn a_fresh_connection_hears_of_a_drain_with_its_first_request() {
+    let stand = Stand::new();
+    let head = stand.head("goaway-fresh", &[]);
+    let mut client = Client::new(&stand, &head);
+    // Both sides have said what they keep to: the connection stands.
+    client.next(kind::SETTINGS);
+    let told = Instant::now();
+    head.terminate();
+    let drains = || healthcheck(&stand, &head).ok().filter(|answer| answer.status == 503).map(|_| ());
+    wait::until("the head drains", LIMIT, drains).expect("in time");
+    // What was sent before its answer is in front of it.
+    client.wire.send(&frame(kind::PING, 0, 0, &[7; 8])).expect("sent");
+    loop {
+        match frames::next(&mut client.wire).expect("a frame").expect("not yet the end").kind {
+            kind::PING => break,
+            // On a busy machine the lull may be over.
+            kind::GOAWAY => return assert!(told.elapsed() >= LULL, "{:?}", told.elapsed()),
+            _other => {}
+        }
+    }
+    client.ask(1);
+    assert_eq!(client.goaway(), (0x7fff_ffff, NO_ERROR));
+    assert_eq!(client.next(kind::HEADERS).stream, 1, "it is served all the same");
 }

@@ -1,23 +1,20 @@
-//! One stock client as a process: a URL in, a line about the reply out.
+//! Stock clients, their defaults untouched: most are a process, a URL in, a line about
+//! the reply out; see `testing/clients/stock.py`.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use repono_testkit::system::System;
+use reqwest::Certificate;
+use tokio::runtime::Runtime;
 
-/// What the clients fetch.
-pub(crate) struct Object {
-    pub(crate) url: String,
-    pub(crate) digest: String,
-    pub(crate) content: Vec<u8>,
-}
+use crate::stand::{Object, Stand};
 
 /// One request, as its client tells it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     /// When, if the client tells.
     pub(crate) sent: Option<Instant>,
@@ -28,101 +25,185 @@ pub(crate) struct Request {
     pub(crate) failure: Option<String>,
 }
 
-/// The clients that are asked line by line: name, program and arguments before the CA.
-pub(crate) const CLIENTS: [(&str, &str, &[&str]); 11] = [
-    ("requests", "python", &["stock.py", "requests"]),
-    ("urllib3", "python", &["stock.py", "urllib3"]),
-    ("httpx", "python", &["stock.py", "httpx"]),
-    ("aiohttp", "python", &["stock.py", "aiohttp"]),
-    ("botocore", "python", &["stock.py", "botocore"]),
-    ("Node global agent", "node", &["stock.mjs", "global"]),
-    ("Node Agent keepAlive", "node", &["stock.mjs", "keepalive"]),
-    ("Node fetch", "node", &["stock.mjs", "fetch"]),
-    ("Java HttpClient", "java", &["Stock.java", "HttpClient"]),
-    ("Java HttpURLConnection", "java", &["Stock.java", "HttpURLConnection"]),
-    ("Perl LWP", "perl", &["stock.pl"]),
+/// A client that is asked line by line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    from: From,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum From {
+    /// A program, a source beside it and arguments; then the file of authorities.
+    Source(&'static str, &'static [&'static str]),
+    /// Built by Go, told of the authorities by its environment.
+    Go,
+    /// Built for Mono; it has a store of authorities and knows servers by name.
+    Mono(&'static str),
+    /// A library, within this process.
+    Reqwest,
+}
+
+const fn kind(name: &'static str, from: From) -> Kind {
+    Kind { name, from }
+}
+
+pub(crate) const CLIENTS: [Kind; 15] = [
+    kind("requests", From::Source("python", &["stock.py", "requests"])),
+    kind("urllib3", From::Source("python", &["stock.py", "urllib3"])),
+    kind("httpx", From::Source("python", &["stock.py", "httpx"])),
+    kind("aiohttp", From::Source("python", &["stock.py", "aiohttp"])),
+    kind("botocore", From::Source("python", &["stock.py", "botocore"])),
+    kind("Node global agent", From::Source("node", &["stock.mjs", "global"])),
+    kind("Node Agent keepAlive", From::Source("node", &["stock.mjs", "keepalive"])),
+    kind("Node fetch", From::Source("node", &["stock.mjs", "fetch"])),
+    kind("Java HttpClient", From::Source("java", &["Stock.java", "HttpClient"])),
+    kind("Java HttpURLConnection", From::Source("java", &["Stock.java", "HttpURLConnection"])),
+    kind("Perl LWP", From::Source("perl", &["stock.pl"])),
+    kind("Go net/http", From::Go),
+    kind("Mono HttpWebRequest", From::Mono("HttpWebRequest")),
+    kind("Mono HttpClient", From::Mono("HttpClient")),
+    kind("reqwest", From::Reqwest),
 ];
 
-/// A running client.
-pub(crate) struct Client {
-    child: Child,
-    asks: ChildStdin,
-    tells: BufReader<ChildStdout>,
+/// A client at work.
+pub(crate) enum Client {
+    Process { child: Child, asks: ChildStdin, tells: BufReader<ChildStdout>, by_name: bool },
+    Reqwest { runtime: Runtime, client: reqwest::Client },
 }
 
 impl Client {
-    pub(crate) fn start(system: &System, (name, program, arguments): (&str, &str, &[&str])) -> Self {
+    pub(crate) fn start(stand: &Stand, kind: Kind) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let program = match program {
-            "python" => root.join("target/python/bin/python"),
-            other => PathBuf::from(other),
+        let sources = root.join("testing/clients");
+        let (mut command, by_name) = match kind.from {
+            From::Reqwest => return Self::reqwest(stand),
+            From::Source(program, arguments) => {
+                let program = match program {
+                    "python" => root.join("target/python/bin/python"),
+                    other => PathBuf::from(other),
+                };
+                let mut command = Command::new(program);
+                command.arg(sources.join(arguments[0])).args(&arguments[1..]).arg(stand.system.fact("ca"));
+                (command, false)
+            }
+            From::Go => (Command::new(built(stand, "go", &sources)), false),
+            From::Mono(client) => {
+                let mut command = at_home(stand, "mono");
+                command.arg(built(stand, "mono", &sources)).arg(client);
+                (command, true)
+            }
         };
-        let ca = system.fact("ca");
-        let mut child = Command::new(program)
-            .arg(root.join("testing/clients").join(arguments[0]))
-            .args(&arguments[1..])
-            .arg(ca)
-            .env("NODE_EXTRA_CA_CERTS", ca)
-            .env("NO_PROXY", "*")
+        let ca = stand.system.fact("ca");
+        let mut child = command
+            .envs([("NODE_EXTRA_CA_CERTS", ca), ("SSL_CERT_FILE", ca), ("NO_PROXY", "*")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{name}: {error}; run `cargo xtask needs`"));
+            .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask needs`", kind.name));
         let asks = child.stdin.take().expect("piped");
         let tells = BufReader::new(child.stdout.take().expect("piped"));
-        Self { child, asks, tells }
+        Self::Process { child, asks, tells, by_name }
     }
 
-    pub(crate) fn ask(&mut self, object: &Object) -> Request {
-        let sent = Instant::now();
-        writeln!(self.asks, "{}", object.url).expect("the client reads");
-        let mut line = String::new();
-        self.tells.read_line(&mut line).expect("text");
-        let fields: Vec<&str> = line.trim_end().split('\t').collect();
-        let [took, status, bytes, digest, connection, error] = fields[..] else {
-            panic!("a line of six fields, not {line:?}")
-        };
-        let whole = status == "200"
-            && error == "-"
-            && bytes == object.content.len().to_string()
-            && digest == object.digest;
-        let took = Duration::from_millis(took.parse().expect("milliseconds"));
-        let connection = connection.to_owned();
-        Request { sent: Some(sent), took, connection, failure: (!whole).then_some(line) }
+    fn reqwest(stand: &Stand) -> Self {
+        let pem = fs::read(stand.system.fact("ca")).expect("there");
+        let runtime = Runtime::new().expect("threads");
+        let mut client = reqwest::Client::builder();
+        for certificate in Certificate::from_pem_bundle(&pem).expect("certificates") {
+            client = client.add_root_certificate(certificate);
+        }
+        Self::Reqwest { runtime, client: client.build().expect("a client") }
     }
+
+    /// One GET, and what the client makes of it.
+    pub(crate) fn ask(&mut self, url: &str, object: &Object) -> Request {
+        let sent = Instant::now();
+        let (took, connection, failure) = match self {
+            Self::Process { asks, tells, by_name, .. } => {
+                let url = if *by_name { url.replace("127.0.0.1", "localhost") } else { url.to_owned() };
+                writeln!(asks, "{url}").expect("the client reads");
+                let mut line = String::new();
+                tells.read_line(&mut line).expect("text");
+                told(&line, object)
+            }
+            Self::Reqwest { runtime, client } => {
+                let fetched = runtime.block_on(async {
+                    let reply = client.get(url).send().await?;
+                    let named = reply.headers().get("x-repono-connection");
+                    let connection = named.and_then(|id| id.to_str().ok()).unwrap_or("-").to_owned();
+                    Ok((reply.status(), connection, reply.bytes().await?))
+                });
+                let fetched: Result<_, reqwest::Error> = fetched;
+                let (connection, failure) = match fetched {
+                    Ok((status, id, bytes)) if status == 200 && bytes == object.content => (id, None),
+                    Ok((status, id, bytes)) => (id, Some(format!("{status}, {} bytes", bytes.len()))),
+                    Err(error) => ("-".to_owned(), Some(format!("{error:?}"))),
+                };
+                (sent.elapsed(), connection, failure)
+            }
+        };
+        Request { sent: Some(sent), took, connection, failure }
+    }
+}
+
+/// What a line says: milliseconds, status, bytes, SHA-256, connection, error.
+fn told(line: &str, object: &Object) -> (Duration, String, Option<String>) {
+    let fields: Vec<&str> = line.trim_end().split('\t').collect();
+    let [took, status, bytes, digest, connection, error] = fields[..] else {
+        panic!("a line of six fields, not {line:?}")
+    };
+    let length = object.content.len().to_string();
+    let whole = status == "200" && error == "-" && bytes == length && digest == object.digest;
+    let took = Duration::from_millis(took.parse().expect("milliseconds"));
+    (took, connection.to_owned(), (!whole).then(|| line.trim_end().to_owned()))
+}
+
+/// A program of its language's compiler, built once for each system.
+fn built(stand: &Stand, language: &str, sources: &Path) -> PathBuf {
+    let program = stand.system.path(&format!("stock-{language}.exe"));
+    let _one_at_a_time = BUILDING.lock().expect("no panic");
+    if !program.exists() {
+        let mut compiler = match language {
+            "go" => Command::new("go"),
+            _ => Command::new("mcs"),
+        };
+        match language {
+            "go" => compiler.args(["build", "-o"]).arg(&program).arg(sources.join("stock.go")),
+            _ => compiler
+                .args(["-r:System.Net.Http", &format!("-out:{}", program.display())])
+                .arg(sources.join("Stock.cs")),
+        };
+        let done =
+            compiler.status().unwrap_or_else(|error| panic!("{language}: {error}; run `cargo xtask needs`"));
+        assert!(done.success(), "{language} builds");
+        if language == "mono" {
+            let trusted =
+                at_home(stand, "cert-sync").args(["--user", "--quiet", stand.system.fact("ca")]).status();
+            assert!(trusted.expect("cert-sync runs; see `cargo xtask needs`").success());
+        }
+    }
+    program
+}
+
+static BUILDING: Mutex<()> = Mutex::new(());
+
+/// With a home of its own, where Mono keeps whom it trusts.
+fn at_home(stand: &Stand, program: &str) -> Command {
+    let home = stand.system.path("mono");
+    let mut command = Command::new(program);
+    command.env("HOME", &home).env("XDG_CONFIG_HOME", home.join("config"));
+    command
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        match self {
+            Self::Process { child, .. } => {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            Self::Reqwest { .. } => {}
+        }
     }
-}
-
-/// So many requests by one curl with one pool, at most `per_minute`.
-///
-/// curl reads its whole list before it begins, so it is not asked line by line, and
-/// when a request was sent is not known.
-pub(crate) fn curl(system: &System, object: &Object, requests: usize, per_minute: usize) -> Vec<Request> {
-    let copy = |n: usize| system.path(&format!("curl-{n}"));
-    let line = |n| format!("url = \"{}\"\noutput = \"{}\"\n", object.url, copy(n).display());
-    let list = system.path("curl.list");
-    fs::write(&list, (0..requests).map(line).collect::<String>()).expect("written");
-    let output = Command::new("curl")
-        .args(["--silent", "--rate", &format!("{per_minute}/m"), "--noproxy", "*"])
-        .args(["--write-out", "%{time_total}\t%{http_code}\t%{exitcode} %{errormsg}\n"])
-        .args([OsString::from("--cacert"), system.fact("ca").into(), "--config".into(), list.into()])
-        .output()
-        .expect("curl runs; see `cargo xtask needs`");
-    let said = String::from_utf8(output.stdout).expect("text");
-    let told = |(n, line): (usize, &str)| {
-        let (seconds, rest) = line.split_once('\t').expect("fields");
-        let same = fs::read(copy(n)).is_ok_and(|bytes| bytes == object.content);
-        let whole = same && rest.starts_with("200\t0 ");
-        let took = Duration::from_secs_f64(seconds.parse().expect("seconds"));
-        Request { sent: None, took, connection: String::new(), failure: (!whole).then(|| rest.to_owned()) }
-    };
-    let all: Vec<Request> = said.lines().enumerate().map(told).collect();
-    assert_eq!(all.len(), requests, "curl: {}: {said}", String::from_utf8_lossy(&output.stderr));
-    all
 }
