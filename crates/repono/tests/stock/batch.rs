@@ -7,35 +7,37 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::client::Request;
-use crate::stand::Stand;
+use repono_testkit::system::System;
 
-/// The clients of this file.
-pub(crate) const BATCHES: [(&str, Batch); 2] = [("curl", curl), ("wget", wget)];
+use crate::client::{Object, Request};
 
-/// So many requests by one process, with such a mean gap between them.
-type Batch = fn(stand: &Stand, requests: usize, gap: Duration) -> Vec<Request>;
-
-fn is_whole(stand: &Stand, copy: &Path) -> bool {
-    fs::read(copy).is_ok_and(|bytes| bytes == stand.object.content)
+fn is_whole(object: &Object, copy: &Path) -> bool {
+    fs::read(copy).is_ok_and(|bytes| bytes == object.content)
 }
 
-fn curl(stand: &Stand, requests: usize, gap: Duration) -> Vec<Request> {
-    let copy = |n: usize| stand.system.path(&format!("curl-{n}"));
-    let line = |n| format!("url = \"{}\"\noutput = \"{}\"\n", stand.url(), copy(n).display());
-    let list = stand.system.path("curl.list");
+/// So many requests by one curl with one pool, at most so many as `rate` says (`300/m`);
+/// its files begin with `name`.
+pub(crate) fn curl(
+    system: &System,
+    object: &Object,
+    name: &str,
+    requests: usize,
+    rate: &str,
+) -> Vec<Request> {
+    let copy = |n: usize| system.path(&format!("{name}-{n}"));
+    let line = |n| format!("url = \"{}\"\noutput = \"{}\"\n", object.url, copy(n).display());
+    let list = system.path(&format!("{name}.list"));
     fs::write(&list, (0..requests).map(line).collect::<String>()).expect("written");
-    let per_minute = (60_000 / gap.as_millis().max(1)).to_string();
     let output = Command::new("curl")
-        .args(["--silent", "--rate", &format!("{per_minute}/m"), "--noproxy", "*"])
+        .args(["--silent", "--rate", rate, "--noproxy", "*"])
         .args(["--write-out", "%{time_total}\t%{http_code}\t%{exitcode} %{errormsg}\n"])
-        .args([OsString::from("--cacert"), stand.system.fact("ca").into(), "--config".into(), list.into()])
+        .args([OsString::from("--cacert"), system.fact("ca").into(), "--config".into(), list.into()])
         .output()
         .expect("curl runs; see `cargo xtask needs`");
     let said = String::from_utf8(output.stdout).expect("text");
     let told = |(n, line): (usize, &str)| {
         let (seconds, rest) = line.split_once('\t').expect("fields");
-        let whole = is_whole(stand, &copy(n)) && rest.starts_with("200\t0 ");
+        let whole = is_whole(object, &copy(n)) && rest.starts_with("200\t0 ");
         let took = Duration::from_secs_f64(seconds.parse().expect("seconds"));
         Request { sent: None, took, connection: String::new(), failure: (!whole).then(|| rest.to_owned()) }
     };
@@ -46,12 +48,12 @@ fn curl(stand: &Stand, requests: usize, gap: Duration) -> Vec<Request> {
 
 /// wget does not tell how long a request took; the time between two of its lines, in
 /// whole seconds and less the longest that it waits in between, is as good.
-fn wget(stand: &Stand, requests: usize, gap: Duration) -> Vec<Request> {
-    let (folder, list) = (stand.system.path("wget"), stand.system.path("wget.list"));
-    fs::write(&list, format!("{}\n", stand.url()).repeat(requests)).expect("written");
+pub(crate) fn wget(system: &System, object: &Object, requests: usize, gap: Duration) -> Vec<Request> {
+    let (folder, list) = (system.path("wget"), system.path("wget.list"));
+    fs::write(&list, format!("{}\n", object.url).repeat(requests)).expect("written");
     let output = Command::new("wget")
         .args(["--no-verbose", "--random-wait", "--wait", &format!("{:.3}", gap.as_secs_f64())])
-        .args(["--no-proxy".into(), OsString::from("--ca-certificate"), stand.system.fact("ca").into()])
+        .args(["--no-proxy".into(), OsString::from("--ca-certificate"), system.fact("ca").into()])
         .args([
             OsString::from("--directory-prefix"),
             folder.clone().into(),
@@ -68,7 +70,7 @@ fn wget(stand: &Stand, requests: usize, gap: Duration) -> Vec<Request> {
     };
     let ends: Vec<u64> = said.lines().filter(|line| line.contains(" URL:")).filter_map(seconds).collect();
     let copies = fs::read_dir(&folder).into_iter().flatten().flatten();
-    let whole = copies.filter(|copy| is_whole(stand, &copy.path())).count();
+    let whole = copies.filter(|copy| is_whole(object, &copy.path())).count();
     (0..requests)
         .map(|n| {
             let before = n.checked_sub(1).and_then(|before| ends.get(before));

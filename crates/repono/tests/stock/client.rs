@@ -8,10 +8,47 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use repono_testkit::system::System;
+use repono_testkit::wire::Wire;
 use reqwest::Certificate;
 use tokio::runtime::Runtime;
 
-use crate::stand::{Object, Stand};
+/// What the clients fetch: some TLS records, and no single packet.
+const OBJECT_BYTES: usize = 50_000;
+
+/// An object and a link to it.
+#[derive(Clone)]
+pub(crate) struct Object {
+    pub(crate) url: String,
+    pub(crate) digest: String,
+    pub(crate) content: Vec<u8>,
+}
+
+impl Object {
+    /// Stores it and gives a link to it, at the system's balancer. The content also lies
+    /// in the file `object` of the system's directory.
+    pub(crate) fn put(system: &System) -> Self {
+        let content: Vec<u8> = (0..OBJECT_BYTES).map(|n| (n * n % 251) as u8).collect();
+        let file = system.path("object");
+        fs::write(&file, &content).expect("written");
+        system.ok(&["put", &file.display().to_string(), "demo/files/object"]).expect("put");
+        let sum = Command::new("sha256sum").arg(&file).output().expect("sha256sum runs").stdout;
+        let digest = String::from_utf8(sum).expect("text").split(' ').next().expect("a digest").to_owned();
+        let mut wire = Wire::connect(system.balancer(), system.fact("ca").as_ref()).expect("connected");
+        let ticket = system.ticket(&[]).expect("a ticket").join("\r\n");
+        let request = format!("HEAD /v1/demo/files/object HTTP/1.1\r\nHost: h\r\n{ticket}\r\n\r\n");
+        wire.send(request.as_bytes()).expect("sent");
+        let reply = wire.response("HEAD").expect("a reply");
+        let uri = reply.header("x-preauth-uri").expect("a link");
+        Self { url: format!("{}{uri}", system.balancer()), digest, content }
+    }
+
+    /// The same, asked for at another address.
+    pub(crate) fn at(&self, origin: &str) -> Self {
+        let path = self.url.splitn(4, '/').nth(3).expect("a path");
+        Self { url: format!("{origin}/{path}"), ..self.clone() }
+    }
+}
 
 /// One request, as its client tells it.
 #[derive(Clone, Debug)]
@@ -73,28 +110,28 @@ pub(crate) enum Client {
 }
 
 impl Client {
-    pub(crate) fn start(stand: &Stand, kind: Kind) -> Self {
+    pub(crate) fn start(system: &System, kind: Kind) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let sources = root.join("testing/clients");
         let (mut command, by_name) = match kind.from {
-            From::Reqwest => return Self::reqwest(stand),
+            From::Reqwest => return Self::reqwest(system),
             From::Source(program, arguments) => {
                 let program = match program {
                     "python" => root.join("target/python/bin/python"),
                     other => PathBuf::from(other),
                 };
                 let mut command = Command::new(program);
-                command.arg(sources.join(arguments[0])).args(&arguments[1..]).arg(stand.system.fact("ca"));
+                command.arg(sources.join(arguments[0])).args(&arguments[1..]).arg(system.fact("ca"));
                 (command, false)
             }
-            From::Go => (Command::new(built(stand, "go", &sources)), false),
+            From::Go => (Command::new(built(system, "go", &sources)), false),
             From::Mono(client) => {
-                let mut command = at_home(stand, "mono");
-                command.arg(built(stand, "mono", &sources)).arg(client);
+                let mut command = at_home(system, "mono");
+                command.arg(built(system, "mono", &sources)).arg(client);
                 (command, true)
             }
         };
-        let ca = stand.system.fact("ca");
+        let ca = system.fact("ca");
         let mut child = command
             .envs([("NODE_EXTRA_CA_CERTS", ca), ("SSL_CERT_FILE", ca), ("NO_PROXY", "*")])
             .stdin(Stdio::piped())
@@ -106,8 +143,8 @@ impl Client {
         Self::Process { child, asks, tells, by_name }
     }
 
-    fn reqwest(stand: &Stand) -> Self {
-        let pem = fs::read(stand.system.fact("ca")).expect("there");
+    fn reqwest(system: &System) -> Self {
+        let pem = fs::read(system.fact("ca")).expect("there");
         let runtime = Runtime::new().expect("threads");
         let mut client = reqwest::Client::builder();
         for certificate in Certificate::from_pem_bundle(&pem).expect("certificates") {
@@ -117,11 +154,12 @@ impl Client {
     }
 
     /// One GET, and what the client makes of it.
-    pub(crate) fn ask(&mut self, url: &str, object: &Object) -> Request {
+    pub(crate) fn ask(&mut self, object: &Object) -> Request {
+        let url = &object.url;
         let sent = Instant::now();
         let (took, connection, failure) = match self {
             Self::Process { asks, tells, by_name, .. } => {
-                let url = if *by_name { url.replace("127.0.0.1", "localhost") } else { url.to_owned() };
+                let url = if *by_name { url.replace("127.0.0.1", "localhost") } else { url.clone() };
                 writeln!(asks, "{url}").expect("the client reads");
                 let mut line = String::new();
                 tells.read_line(&mut line).expect("text");
@@ -160,8 +198,8 @@ fn told(line: &str, object: &Object) -> (Duration, String, Option<String>) {
 }
 
 /// A program of its language's compiler, built once for each system.
-fn built(stand: &Stand, language: &str, sources: &Path) -> PathBuf {
-    let program = stand.system.path(&format!("stock-{language}.exe"));
+fn built(system: &System, language: &str, sources: &Path) -> PathBuf {
+    let program = system.path(&format!("stock-{language}.exe"));
     let _one_at_a_time = BUILDING.lock().expect("no panic");
     if !program.exists() {
         let mut compiler = match language {
@@ -179,7 +217,7 @@ fn built(stand: &Stand, language: &str, sources: &Path) -> PathBuf {
         assert!(done.success(), "{language} builds");
         if language == "mono" {
             let trusted =
-                at_home(stand, "cert-sync").args(["--user", "--quiet", stand.system.fact("ca")]).status();
+                at_home(system, "cert-sync").args(["--user", "--quiet", system.fact("ca")]).status();
             assert!(trusted.expect("cert-sync runs; see `cargo xtask needs`").success());
         }
     }
@@ -189,8 +227,8 @@ fn built(stand: &Stand, language: &str, sources: &Path) -> PathBuf {
 static BUILDING: Mutex<()> = Mutex::new(());
 
 /// With a home of its own, where Mono keeps whom it trusts.
-fn at_home(stand: &Stand, program: &str) -> Command {
-    let home = stand.system.path("mono");
+fn at_home(system: &System, program: &str) -> Command {
+    let home = system.path("mono");
     let mut command = Command::new(program);
     command.env("HOME", &home).env("XDG_CONFIG_HOME", home.join("config"));
     command

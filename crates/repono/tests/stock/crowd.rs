@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use repono_testkit::wait;
 
-use crate::batch::BATCHES;
-use crate::client::{CLIENTS, Client, Kind, Request};
+use crate::batch::{curl, wget};
+use crate::client::{CLIENTS, Client, Request};
 use crate::stand::Stand;
 
 /// How many requests each client sends, and how it pauses between them.
@@ -89,27 +89,22 @@ pub(crate) struct Met {
     pub(crate) requests: Vec<Request>,
 }
 
-/// What every client met at a URL while `change` was done.
-pub(crate) fn under(
-    stand: &Stand,
-    clients: &[Kind],
-    url: &str,
-    pace: Pace,
-    change: impl FnOnce(&Progress),
-) -> Vec<Met> {
+/// What every client met while `change` was done.
+pub(crate) fn under(stand: &Stand, pace: Pace, change: impl FnOnce(&Progress)) -> Vec<Met> {
+    let (system, object) = (&stand.system, &stand.object);
     let (begun, answered, ended) = Default::default();
-    let progress = Progress { pace, clients: clients.len(), begun, answered, ended };
+    let progress = Progress { pace, clients: CLIENTS.len(), begun, answered, ended };
     thread::scope(|scope| {
         let runs: Vec<_> = (1..)
-            .zip(clients)
+            .zip(CLIENTS)
             .map(|(seed, kind)| {
                 let progress = &progress;
                 let mut gaps = Gaps { pace, state: seed };
                 let run = scope.spawn(move || {
                     let _ended = Ended(progress);
-                    let mut client = Client::start(stand, *kind);
+                    let mut client = Client::start(system, kind);
                     let ask = |n| {
-                        let request = client.ask(url, &stand.object);
+                        let request = client.ask(object);
                         if n == 0 {
                             progress.begun.fetch_add(1, Ordering::Relaxed);
                         }
@@ -122,11 +117,10 @@ pub(crate) fn under(
                 (kind.name, run)
             })
             .collect();
-        let batches: Vec<_> = BATCHES
-            .iter()
-            .filter(|_| clients.len() == CLIENTS.len() && url == stand.url())
-            .map(|(name, batch)| (*name, scope.spawn(move || batch(stand, pace.requests, pace.mean()))))
-            .collect();
+        let rate = format!("{}/m", 60_000 / pace.mean().as_millis().max(1));
+        let curl = scope.spawn(move || curl(system, object, "curl", pace.requests, &rate));
+        let wget = scope.spawn(move || wget(system, object, pace.requests, pace.mean()));
+        let batches = [("curl", curl), ("wget", wget)];
         let all = || progress.begun.load(Ordering::Relaxed) == progress.clients || progress.is_over();
         wait::until("all clients have begun", pace.limit(), || all().then_some(())).expect("they have");
         change(&progress);

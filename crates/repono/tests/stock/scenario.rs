@@ -6,7 +6,7 @@ use repono_testkit::system::{send, stop};
 use repono_testkit::wait;
 use rustix::process::Signal;
 
-use crate::client::{CLIENTS, Request};
+use crate::client::Request;
 use crate::crowd::{Met, Pace, Progress, under};
 use crate::stand::{HEADS, LIMIT, Stand};
 
@@ -54,8 +54,7 @@ impl Scenario {
             Self::Idle => Stand::new(&[("idle_advertised_s", 2), ("idle_close_s", 13)], &[]),
         };
         let mut deaths = Vec::new();
-        let url = stand.url();
-        let met = under(&stand, &CLIENTS, &url, self.pace(length), |progress| match self {
+        let met = under(&stand, self.pace(length), |progress| match self {
             Self::Rolling => rolling(&stand, progress),
             Self::Kill => deaths = kills(&stand, progress),
             Self::Limits | Self::Idle => {}

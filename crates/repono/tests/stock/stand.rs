@@ -11,32 +11,22 @@ use std::time::Duration;
 
 use repono_testkit::system::{System, send};
 use repono_testkit::wait;
-use repono_testkit::wire::Wire;
 use rustix::process::Signal;
 use serde_json::Value;
 use toml::Table;
+
+use crate::client::Object;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_repono");
 pub(crate) const HEADS: [&str; 3] = ["head-1", "head-2", "head-3"];
 /// How long a state may take, with all clients at work on two cores.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
-/// What the clients fetch: some TLS records, and no single packet.
-const OBJECT_BYTES: usize = 50_000;
-
-/// What the clients fetch.
-pub(crate) struct Object {
-    /// The path of its pre-authorized URI.
-    pub(crate) path: String,
-    pub(crate) digest: String,
-    pub(crate) content: Vec<u8>,
-}
 
 /// Heads under a supervisor, and a balancer that the test may reload and replace.
 pub(crate) struct Stand {
     pub(crate) system: System,
     pub(crate) object: Object,
     config: PathBuf,
-    table: Table,
     /// The newest last.
     balancers: Mutex<Vec<Child>>,
 }
@@ -58,7 +48,7 @@ impl Stand {
     /// With these keys in the configuration of each head, and of the balancer.
     pub(crate) fn new(of_heads: &[(&str, i64)], of_balancer: &[(&str, i64)]) -> Self {
         let system = System::start(PROGRAM, &["--heads", "3"]).expect("up");
-        let object = object(&system);
+        let object = Object::put(&system);
         let config = system.path("second.toml");
         fs::copy(system.data().join("run/balancer.toml"), &config).expect("written");
         let mut table = change(&config, of_balancer);
@@ -66,7 +56,8 @@ impl Stand {
         table.insert("listen".into(), format!("127.0.0.1:{}", free_port()).into());
         table.insert("admin_socket".into(), system.path("second.sock").display().to_string().into());
         fs::write(&config, toml::to_string(&table).expect("TOML")).expect("written");
-        let stand = Self { system, object, config, table, balancers: Mutex::default() };
+        let object = object.at(&format!("https://{}", table["listen"].as_str().expect("text")));
+        let stand = Self { system, object, config, balancers: Mutex::default() };
         if !of_heads.is_empty() {
             for head in HEADS {
                 change(&stand.system.data().join(format!("run/{head}.toml")), of_heads);
@@ -86,11 +77,6 @@ impl Stand {
         let line = BufReader::new(out).lines().next().expect("ready before the end").expect("text");
         assert_eq!(line, "{\"ready\":true}");
         self.balancers.lock().expect("no panic").push(child);
-    }
-
-    /// Where the clients go, by address.
-    pub(crate) fn url(&self) -> String {
-        format!("https://{}{}", self.table["listen"].as_str().expect("text"), self.object.path)
     }
 
     /// A successor takes the listener; the old balancer ends with its connections.
@@ -169,20 +155,4 @@ impl Drop for Stand {
             let _ = balancer.wait();
         }
     }
-}
-
-fn object(system: &System) -> Object {
-    let content: Vec<u8> = (0..OBJECT_BYTES).map(|n| (n * n % 251) as u8).collect();
-    let file = system.path("object");
-    fs::write(&file, &content).expect("written");
-    system.ok(&["put", &file.display().to_string(), "demo/files/object"]).expect("put");
-    let sum = Command::new("sha256sum").arg(&file).output().expect("sha256sum runs").stdout;
-    let digest = String::from_utf8(sum).expect("text").split(' ').next().expect("a digest").to_owned();
-    let mut wire = Wire::connect(system.balancer(), system.fact("ca").as_ref()).expect("connected");
-    let ticket = system.ticket(&[]).expect("a ticket").join("\r\n");
-    let request = format!("HEAD /v1/demo/files/object HTTP/1.1\r\nHost: h\r\n{ticket}\r\n\r\n");
-    wire.send(request.as_bytes()).expect("sent");
-    let reply = wire.response("HEAD").expect("a reply");
-    let path = reply.header("x-preauth-uri").expect("a link").to_owned();
-    Object { path, digest, content }
 }
