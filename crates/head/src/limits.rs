@@ -90,9 +90,11 @@ pub(crate) const QUIET_SPARED: Duration = Duration::from_secs(60);
 /// by its answer to the PING behind it, one round trip later.
 pub(crate) const GOAWAY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long the first GOAWAY is held back from a client that fails what is under way
-/// when it comes: a second's lull comes within this from most, and of the 30 s of
-/// a drain it leaves 10 for what is under way.
-pub(crate) const GOAWAY_HOLD_MAX: Duration = Duration::from_secs(20);
+/// when it comes: a second's lull comes within this from nearly all, and nothing hastes
+/// where a connection is only old or much used.
+pub(crate) const GOAWAY_HOLD_MAX: Duration = Duration::from_secs(300);
+/// In a drain it leaves 10 of its 30 s for what is under way.
+pub(crate) const DRAIN_HOLD_MAX: Duration = Duration::from_secs(20);
 /// No longer than this must such a client have been quiet: what it sends within a
 /// round trip of a second is one in many.
 pub(crate) const LULL_MAX: Duration = Duration::from_secs(1);

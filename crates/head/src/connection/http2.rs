@@ -238,13 +238,19 @@ impl<'c> Conversation<'c> {
 
     /// Begins the end: announces it, or waits for a lull where that would fail requests.
     fn leave(&mut self, ending: Ending) {
-        if self.leaving.is_none() {
-            // Who has asked for nothing yet may just be about to: a client may take GOAWAY on
-            // a fresh connection for a failure, and whether it does is not known yet.
-            match self.fails_at_goaway || self.record.requests == 0 {
-                true => self.leaving = Some(Leaving::held(ending, Instant::now())),
-                false => self.announce(ending),
+        // Who has asked for nothing yet may just be about to: a client may take GOAWAY on
+        // a fresh connection for a failure, and whether it does is not known yet.
+        let holds = self.fails_at_goaway || self.record.requests == 0;
+        match self.leaving {
+            None if holds => self.leaving = Some(Leaving::held(ending, Instant::now())),
+            None => self.announce(ending),
+            // A drain has less time.
+            Some(held)
+                if held.held_until().is_some() && held.ending != ending && ending == Ending::Drained =>
+            {
+                self.leaving = Some(Leaving::held(ending, Instant::now()));
             }
+            Some(_) => {}
         }
     }
 

@@ -16,7 +16,7 @@ use http::header::USER_AGENT;
 use tokio::time::Instant;
 
 use super::super::ending::Ending;
-use crate::limits::{DRAIN_MAX, GOAWAY_HOLD_MAX, GOAWAY_WAIT_MAX, LULL_MAX};
+use crate::limits::{DRAIN_HOLD_MAX, DRAIN_MAX, GOAWAY_HOLD_MAX, GOAWAY_WAIT_MAX, LULL_MAX};
 
 /// Of what remains of the time to hold GOAWAY back, this part must pass without a
 /// stream to count as a lull: the less remains, the shorter a lull suffices.
@@ -38,8 +38,8 @@ pub(super) struct Leaving {
 
 #[derive(Clone, Copy)]
 enum Step {
-    /// Nothing was sent yet: it waits for a lull since then.
-    Held(Instant),
+    /// Nothing was sent yet: it waits for a lull until then.
+    Held { until: Instant },
     /// The first GOAWAY and a PING were sent; h2 sends the second with the answer.
     Asked(Instant),
     /// We have sent the second ourselves, or an error.
@@ -58,8 +58,12 @@ pub(super) enum Due {
 }
 
 impl Leaving {
-    pub(super) const fn held(ending: Ending, now: Instant) -> Self {
-        Self { ending, step: Step::Held(now) }
+    pub(super) fn held(ending: Ending, now: Instant) -> Self {
+        let hold = match ending {
+            Ending::Drained => DRAIN_HOLD_MAX,
+            _without_haste => GOAWAY_HOLD_MAX,
+        };
+        Self { ending, step: Step::Held { until: now + hold } }
     }
 
     pub(super) const fn asked(ending: Ending, now: Instant) -> Self {
@@ -73,7 +77,7 @@ impl Leaving {
     /// Until when GOAWAY is held back, lull or not.
     pub(super) fn held_until(&self) -> Option<Instant> {
         match self.step {
-            Step::Held(since) => Some(since + GOAWAY_HOLD_MAX),
+            Step::Held { until } => Some(until),
             Step::Asked(_) | Step::Final(_) => None,
         }
     }
@@ -81,8 +85,7 @@ impl Leaving {
     /// Until when a connection that has had no stream since `quiet_since` is waited for.
     pub(super) fn limit(&self, quiet_since: Instant) -> Instant {
         let (since, wait): (Instant, Duration) = match self.step {
-            Step::Held(since) => {
-                let until = since + GOAWAY_HOLD_MAX;
+            Step::Held { until } => {
                 let lull = until.saturating_duration_since(quiet_since) / LULL_PART;
                 return (quiet_since + lull.min(LULL_MAX)).min(until);
             }
@@ -95,7 +98,7 @@ impl Leaving {
     /// What is to be done at [`Leaving::limit`].
     pub(super) const fn due(&self) -> Due {
         match self.step {
-            Step::Held(_) => Due::Announcement,
+            Step::Held { .. } => Due::Announcement,
             Step::Asked(_) => Due::LastWord,
             Step::Final(_) => Due::Close,
         }
@@ -105,7 +108,7 @@ impl Leaving {
     /// does not know its number.
     pub(super) fn refuses(&self, now: Instant) -> bool {
         match self.step {
-            Step::Held(_) => false,
+            Step::Held { .. } => false,
             Step::Asked(since) => now > since + GOAWAY_WAIT_MAX,
             Step::Final(_) => true,
         }
@@ -118,13 +121,17 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{DRAIN_MAX, Due, Ending, GOAWAY_HOLD_MAX, GOAWAY_WAIT_MAX, LULL_MAX, Leaving};
+    use super::{
+        DRAIN_HOLD_MAX, DRAIN_MAX, Due, Ending, GOAWAY_HOLD_MAX, GOAWAY_WAIT_MAX, LULL_MAX, Leaving,
+    };
 
     #[test]
     fn the_less_time_remains_the_shorter_a_lull_suffices() {
         let now = Instant::now();
         let leaving = Leaving::held(Ending::Drained, now);
-        let until = now + GOAWAY_HOLD_MAX;
+        let until = now + DRAIN_HOLD_MAX;
+        let aged = Leaving::held(Ending::Aged, now);
+        assert_eq!(aged.held_until(), Some(now + GOAWAY_HOLD_MAX), "there is no haste");
         assert_eq!((leaving.held_until(), leaving.due()), (Some(until), Due::Announcement));
         assert_eq!(leaving.limit(now), now + LULL_MAX);
         let late = until - Duration::from_millis(160);
