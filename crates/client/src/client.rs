@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use repono_core::name::{AccountName, ContainerName};
 use repono_journal::SharedRecorder;
 use repono_net::tls::{TlsError, client_config};
+use tokio::time::Instant;
 
 use crate::address::{ObjectAddress, container_target};
 use crate::body::Outgoing;
@@ -16,6 +17,7 @@ use crate::exchange::{Ask, Reply, exchange};
 use crate::limits::Limits;
 use crate::object::ObjectState;
 use crate::pool::Host;
+use crate::pool::idle::LearnedIdle;
 use crate::profile::Profile;
 use crate::repeat::{Draft, Keys};
 use crate::vending::Tickets;
@@ -77,6 +79,13 @@ impl Client {
     #[must_use]
     pub fn idle_connections(&self) -> usize {
         self.storage.idle()
+    }
+
+    /// How long a connection to the heads may idle on the way there, and how it ends
+    /// then, where that was learned.
+    #[must_use]
+    pub fn learned_idle(&self) -> Option<LearnedIdle> {
+        self.storage.path(|path| path.idle_limit(Instant::now()))
     }
 
     /// A new ticket in the name of the profile's user and application.

@@ -44,6 +44,7 @@ pub use endpoint::EndpointError;
 pub use error::{Answer, ClientError, Stage};
 pub use limits::Limits;
 pub use object::ObjectState;
+pub use pool::idle::{IdleEnd, LearnedIdle};
 pub use profile::{Profile, ProfileError, ProfileWarning, S3Keys};
 pub use progress::{FileEnd, Progress, Silent};
 pub use secret::Secret;

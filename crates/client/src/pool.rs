@@ -20,7 +20,9 @@ use crate::pool::link::{Connected, Link};
 use crate::pool::path::Path;
 use crate::pool::slot::{Effect, Event, Slot};
 
+pub(crate) mod budget;
 pub(crate) mod dial;
+pub(crate) mod idle;
 pub(crate) mod link;
 pub(crate) mod path;
 pub(crate) mod slot;
@@ -84,7 +86,7 @@ impl Host {
             watchers: Mutex::new(JoinSet::new()),
             recorder,
             random: Mutex::new(random),
-            path: Mutex::new(Path::new()),
+            path: Mutex::new(Path::new(count)),
         }
     }
 
@@ -283,8 +285,8 @@ impl Lease {
 
     /// Keeps the connection for others, for at most `idle`.
     pub(crate) async fn give_back(mut self, idle: Duration) {
-        let learned = self.host.path(|path| path.idle_max(Instant::now()));
-        let idle = learned.map_or(idle, |learned| idle.min(learned));
+        let learned = self.host.path(|path| path.idle_limit(Instant::now()));
+        let idle = learned.map_or(idle, |learned| idle.min(learned.limit));
         let Some(mut connected) = self.connected.take() else { return };
         match timeout(READY, connected.sender.ready()).await {
             Ok(Ok(())) => {

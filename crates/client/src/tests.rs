@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::client::{Client, Options};
 use crate::error::{ClientError, Stage};
 use crate::limits::Limits;
+use crate::pool::idle::IdleEnd;
 use crate::profile::Profile;
 use crate::progress::{Progress, Silent};
 
@@ -146,6 +147,29 @@ async fn a_reader_does_not_wait_for_a_connection_that_has_fallen_silent() {
     assert_eq!(codes, ["PeerSilent"], "acknowledged by the kernel, and not answered");
     let last = lines.iter().find(|line| line["repono"]["attempts"] == 2).expect("the second attempt");
     assert_eq!(last["repono"]["connection"]["reused"], false);
+}
+
+/// Idle for longer than what dies in use: a close that meets a request tells of the
+/// path, a peer that has the request and does not answer may only be slow.
+#[tokio::test]
+async fn a_connection_that_died_teaches_how_long_one_may_idle_and_a_slow_peer_does_not() {
+    const REST: Duration = Duration::from_millis(1_200);
+    for (dying, taught) in [(true, Some(IdleEnd::Fin)), (false, None)] {
+        let handler = move |heard: Heard| match (heard.connection, heard.nth) {
+            (1, 1) if dying => Move::Close,
+            (1, 1) => Move::Silence,
+            _ => object_head(),
+        };
+        let server = serve(with_vending(Arc::default(), handler)).await;
+        let bench = Bench::new(&server, Limits::DEFAULT);
+        let object = "demo/files/k".parse().unwrap();
+        bench.client.stat(&object).await.unwrap();
+        tokio::time::sleep(REST).await;
+        bench.client.stat(&object).await.unwrap();
+        let learned = bench.client.learned_idle();
+        assert_eq!(learned.map(|learned| learned.manner), taught);
+        assert!(learned.is_none_or(|learned| learned.limit >= REST * 4 / 5), "{learned:?}");
+    }
 }
 
 #[tokio::test]

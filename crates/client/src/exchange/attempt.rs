@@ -15,6 +15,8 @@ use super::race::Lent;
 use super::{AGENT, Reply};
 use crate::body::{Outgoing, Sending};
 use crate::error::{ClientError, Stage};
+use crate::pool::idle::IdleEnd;
+use crate::pool::link::manner_of;
 use crate::pool::{Freshness, Host, Lease, Permit};
 
 /// How an attempt was lost.
@@ -57,10 +59,7 @@ pub(super) async fn once(
         return Err(Lost::Failed(ClientError::Busy));
     };
     record.attempts = number;
-    let idle_before = match record.reuse {
-        Reuse::New => None,
-        Reuse::Reused { idle_before_ns, .. } => Some(Duration::from_nanos(idle_before_ns)),
-    };
+    let idle_before = idle_before(record);
     if let (Some(idle_before), Some(reused)) = (idle_before, reused) {
         // Nobody may be interested any more.
         let _ = reused.send(Lent { link: Arc::clone(&facts.link), idle_before, permit: lease.permit() });
@@ -73,14 +72,22 @@ pub(super) async fn once(
             host.path(|path| path.answered_after(Duration::from_nanos(record.phases_ns.wait)));
             Ok(Reply::new(host, lease, response, record, sending))
         }
-        Err(Failure::Unsent(_) | Failure::Broken(_)) if idle_before.is_some() => {
+        Err(failure @ (Failure::Unsent(_) | Failure::Broken(_))) if idle_before.is_some() => {
+            learn(host, idle_before, Some(&failure));
             lease.broke();
-            let idle = idle_before.unwrap_or_default();
-            host.path(|path| path.died_after(idle, Instant::now()));
             host.record(&lost(record, "ConnectionBroken"));
             Err(Lost::Reused)
         }
         Err(failure) => Err(Lost::Failed(failed(host, lease, record, failure, &sending))),
+    }
+}
+
+/// Remembers how a reused connection ended under a request. An end that was there
+/// before anything was written was announced in time, and teaches nothing.
+fn learn(host: &Host, idle_before: Option<Duration>, failure: Option<&Failure>) {
+    let (Some(idle), Some(Failure::Broken(error))) = (idle_before, failure) else { return };
+    if let Some(end) = IdleEnd::of(manner_of(error)) {
+        host.path(|path| path.died_after(idle, end, Instant::now()));
     }
 }
 
@@ -105,8 +112,19 @@ pub(super) async fn only(
                 freshness = Freshness::Fresh;
                 request = *unsent;
             }
-            Err(failure) => return Err(failed(host, lease, record, failure, &sending)),
+            Err(failure) => {
+                learn(host, idle_before(&record), Some(&failure));
+                return Err(failed(host, lease, record, failure, &sending));
+            }
         }
+    }
+}
+
+/// How long the connection had been idle; `None` for a fresh one.
+const fn idle_before(record: &RequestRecord) -> Option<Duration> {
+    match record.reuse {
+        Reuse::New => None,
+        Reuse::Reused { idle_before_ns, .. } => Some(Duration::from_nanos(idle_before_ns)),
     }
 }
 

@@ -3,8 +3,8 @@
 //! A reused connection may have died unseen. What the kernel knows of it tells so
 //! within a fraction of a second: a request that is not acknowledged was lost on the
 //! path. One that is acknowledged and not answered may be on its way through a slow
-//! server, or lost behind the next hop: it is overtaken later, and only as often as
-//! [`crate::pool::path::Path`] allows.
+//! server, or lost behind the next hop: it is overtaken later. How often either is done is for
+//! [`crate::pool::budget`].
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,7 +18,9 @@ use tokio::time::{Instant, sleep};
 use super::attempt::{Lost, Origin, once};
 use super::{Copy, Reply};
 use crate::error::ClientError;
+use crate::pool::idle::IdleEnd;
 use crate::pool::link::Link;
+use crate::pool::path::Cause;
 use crate::pool::{Freshness, Host, Permit};
 
 /// The least time that an acknowledgement is waited for: more than a peer may hold
@@ -27,25 +29,6 @@ const UNACKNOWLEDGED_MIN: Duration = Duration::from_millis(200);
 
 /// How often a silent connection is looked at.
 const LOOK: Duration = Duration::from_millis(25);
-
-/// Why an attempt was overtaken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The request was not acknowledged: it was lost on the path.
-    Path,
-    /// It was acknowledged, and not answered in the time that answers take.
-    Peer,
-}
-
-impl Cause {
-    /// The code in the journal.
-    pub(super) const fn code(self) -> &'static str {
-        match self {
-            Self::Path => "PathSilent",
-            Self::Peer => "PeerSilent",
-        }
-    }
-}
 
 /// Sends a request that may be sent twice, on any connection; a second time, on a
 /// fresh one, when the first ends without an answer or falls silent. The first
@@ -105,39 +88,52 @@ pub(super) struct Lent {
 /// One that has fallen silent.
 struct Silent {
     lent: Lent,
+    cause: Cause,
 }
 
 impl Silent {
-    /// It has lost the race.
+    /// It has lost the race. A path that has swallowed the request, and says nothing
+    /// yet, teaches how long a connection may idle on it; a peer that has the request
+    /// may only be slow.
     fn lost(&self, host: &Host) {
         let now = Instant::now();
+        let swallowed = match self.cause {
+            Cause::Path => self.lent.link.tcp().is_some_and(|info| info.unacked > 0),
+            Cause::Peer => false,
+        };
         host.path(|path| {
-            path.died_after(self.lent.idle_before, now);
+            if swallowed {
+                path.died_after(self.lent.idle_before, IdleEnd::Silence, now);
+            }
             path.overtaken(now);
         });
         host.distrust_idle();
     }
 }
 
-/// Completes when the connection that was lent has fallen silent.
+/// Completes when the connection that was lent has fallen silent, and a second attempt
+/// is allowed.
 async fn silence(host: &Host, lent: oneshot::Receiver<Lent>) -> Silent {
     let Ok(lent) = lent.await else { return std::future::pending().await };
     let sent = Instant::now();
-    let rtt = |info: &TcpInfo| Duration::from_micros(info.rtt_us.into());
     loop {
         sleep(LOOK).await;
         // Its end shows in the attempt.
         let Some(info) = lent.link.tcp() else { return std::future::pending().await };
-        let waited = sent.elapsed();
-        let unheard = Duration::from_millis(info.last_ack_recv_ms.into()) + LOOK >= waited;
-        if waited >= UNACKNOWLEDGED_MIN.max(rtt(&info) * 2) && info.unacked > 0 && unheard {
-            lent.link.silenced(Cause::Path.code());
-            return Silent { lent };
-        }
-        let overtake = host.path(|path| waited >= path.overtaken_after() && path.pay(Instant::now()));
-        if overtake {
-            lent.link.silenced(Cause::Peer.code());
-            return Silent { lent };
+        let Some(cause) = cause(host, &info, sent.elapsed()) else { continue };
+        if host.path(|path| path.allows(cause, sent, Instant::now())) {
+            lent.link.silenced(cause.code());
+            return Silent { lent, cause };
         }
     }
+}
+
+/// Why a request that was sent so long ago is to be overtaken, if it is.
+fn cause(host: &Host, info: &TcpInfo, waited: Duration) -> Option<Cause> {
+    let rtt = Duration::from_micros(info.rtt_us.into());
+    let unheard = Duration::from_millis(info.last_ack_recv_ms.into()) + LOOK >= waited;
+    if info.unacked > 0 && unheard {
+        return (waited >= UNACKNOWLEDGED_MIN.max(rtt * 2)).then_some(Cause::Path);
+    }
+    (waited >= host.path(|path| path.overtaken_after())).then_some(Cause::Peer)
 }

@@ -124,7 +124,7 @@ impl Link {
         let idle = if idle_since == 0 { 0 } else { now.mono_ns.saturating_sub(idle_since) };
         let (closed_by, manner) = match self.ours.get() {
             Some(manner) => (ClosedBy::Us, *manner),
-            None => (ClosedBy::Peer, manner_of(ended)),
+            None => (ClosedBy::Peer, ended.as_ref().err().map_or(Manner::FinCloseNotify, manner_of)),
         };
         ConnectionRecord {
             balancer_id: self.balancer_id.get().copied(),
@@ -187,8 +187,7 @@ async fn at(until: Option<Instant>) {
 
 /// hyper ends well on close_notify and FIN; a FIN alone is an unexpected end to
 /// TLS, and everything else has the socket's error in its chain.
-fn manner_of(ended: &Result<(), hyper::Error>) -> Manner {
-    let Err(error) = ended else { return Manner::FinCloseNotify };
+pub(crate) fn manner_of(error: &hyper::Error) -> Manner {
     match io_kind(error) {
         Some(io::ErrorKind::UnexpectedEof) => Manner::Fin,
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => Manner::Rst,

@@ -138,8 +138,13 @@ pub(crate) enum Fitness {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
     use std::time::Duration;
 
+    use proptest::collection::vec;
+    use proptest::prelude::{Just, Strategy, prop_oneof};
+    use proptest::{prop_assert, prop_assert_eq, proptest};
     use repono_core::id::ConnectionId;
     use tokio::time::Instant;
 
@@ -188,5 +193,78 @@ mod tests {
         assert!(matches!(idle(now).on(twice), (Slot::Idle { id: ONE, .. }, Effect::Close("two"))));
         assert!(matches!(Slot::<&str>::Dialling.on(Event::Abandoned), (Slot::Empty, Effect::Nothing)));
         assert!(matches!(idle(now).on(Event::Closing), (Slot::Empty, Effect::Close("one"))));
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Claim,
+        ClaimFresh,
+        Opened,
+        Returned,
+        Abandoned,
+        Ended(u8),
+        Expired(u8),
+        Closing,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            Just(Step::Claim),
+            Just(Step::ClaimFresh),
+            Just(Step::Opened),
+            Just(Step::Returned),
+            Just(Step::Abandoned),
+            (0..8_u8).prop_map(Step::Ended),
+            (0..8_u8).prop_map(Step::Expired),
+            Just(Step::Closing),
+        ]
+    }
+
+    /// A connection that says when it is dropped.
+    struct Counted(Rc<Cell<usize>>);
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - 1);
+        }
+    }
+
+    proptest! {
+        /// Whoever causes whatever in whatever order: a place holds one connection at
+        /// most, hands each out once, and loses none.
+        #[test]
+        fn a_place_never_lends_twice_and_never_loses_a_connection(steps in vec(step(), 0..200)) {
+            let (now, alive) = (Instant::now(), Rc::new(Cell::new(0)));
+            let mut slot = Slot::Empty;
+            for (n, step) in steps.into_iter().enumerate() {
+                let until = if n % 3 == 0 { now } else { now + Duration::from_secs(1) };
+                let id = ConnectionId::from_bytes([(n % 8) as u8; 12]);
+                let (was_taken, was_idle) = (slot.fitness(now).is_none(), matches!(slot, Slot::Idle { .. }));
+                let event = match step {
+                    Step::Claim => Event::Claim { now },
+                    Step::ClaimFresh => Event::ClaimFresh,
+                    Step::Opened => Event::Opened,
+                    Step::Returned => {
+                        alive.set(alive.get() + 1);
+                        Event::Returned { id, connection: Counted(Rc::clone(&alive)), until }
+                    }
+                    Step::Abandoned => Event::Abandoned,
+                    Step::Ended(which) => Event::Ended(ConnectionId::from_bytes([which; 12])),
+                    Step::Expired(which) => Event::Expired(ConnectionId::from_bytes([which; 12])),
+                    Step::Closing => Event::Closing,
+                };
+                let (next, effect) = slot.on(event);
+                let held = usize::from(matches!(next, Slot::Idle { .. }));
+                let handed = match &effect {
+                    Effect::Nothing | Effect::Dial => 0,
+                    Effect::Use(_) | Effect::Replace(_) | Effect::Close(_) => 1,
+                };
+                prop_assert_eq!(alive.get(), held + handed, "none lost, none twice");
+                prop_assert!(!was_taken || !matches!(effect, Effect::Use(_) | Effect::Dial | Effect::Replace(_)));
+                prop_assert!(was_idle || !matches!(effect, Effect::Use(_)), "only what is nobody's is lent");
+                prop_assert!(!matches!(effect, Effect::Use(_)) || matches!(next, Slot::Lent));
+                slot = next;
+            }
+        }
     }
 }
