@@ -8,7 +8,7 @@ use rand::rngs::StdRng;
 use repono_core::name::{AccountName, ContainerName};
 use repono_journal::SharedRecorder;
 use repono_net::tls::{TlsError, client_config};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::address::{ObjectAddress, container_target};
 use crate::body::Outgoing;
@@ -19,7 +19,7 @@ use crate::object::ObjectState;
 use crate::pool::Host;
 use crate::pool::idle::LearnedIdle;
 use crate::profile::Profile;
-use crate::repeat::{Draft, Keys};
+use crate::repeat::{ATTEMPTS_MAX, Draft, Keys};
 use crate::vending::Tickets;
 use crate::vending::{TicketWish, VendedTicket};
 
@@ -158,21 +158,26 @@ impl Client {
         self.ask(Method::DELETE, &target, &HeaderMap::new()).await?.finish().await
     }
 
-    /// A request without a body in the caller's name, successful or an error.
+    /// An idempotent request without a body in the caller's name, successful or an
+    /// error; asked again where the service asks to wait, and once with another ticket.
     pub(crate) async fn ask(
         &self,
         method: Method,
         target: &str,
         extra: &HeaderMap,
     ) -> Result<Reply, ClientError> {
-        match self.try_ask(&method, target, extra, Outgoing::empty(), 1).await? {
-            Asked::Answered(reply) => Ok(*reply),
-            Asked::TicketExpired(_) => {
-                match self.try_ask(&method, target, extra, Outgoing::empty(), 2).await? {
-                    Asked::Answered(reply) => Ok(*reply),
-                    Asked::TicketExpired(answer) => Err(answer.into_error()),
-                }
+        let (mut number, mut renewed) = (1, false);
+        loop {
+            match self.try_ask(&method, target, extra, Outgoing::empty(), number).await {
+                Ok(Asked::Answered(reply)) => return Ok(*reply),
+                Ok(Asked::TicketExpired(answer)) if renewed => return Err(answer.into_error()),
+                Ok(Asked::TicketExpired(_)) => renewed = true,
+                Err(error) => match self.keys.asked_to_wait(&error) {
+                    Some(pause) if number < ATTEMPTS_MAX => sleep(pause).await,
+                    Some(_) | None => return Err(error),
+                },
             }
+            number += 1;
         }
     }
 

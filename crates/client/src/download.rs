@@ -5,27 +5,24 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use http::header::{CONTENT_RANGE, IF_RANGE, RANGE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::StatusCode;
+use http::header::CONTENT_RANGE;
 use md5::{Digest, Md5};
 use repono_core::etag::ETag;
 use tokio::fs::{self, File, OpenOptions};
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
 use crate::address::ObjectAddress;
 use crate::client::Client;
 use crate::error::ClientError;
-use crate::exchange::{Ask, Reply, exchange, header};
+use crate::exchange::{Reply, header};
 use crate::local::with_suffix;
 use crate::object::ObjectState;
 use crate::progress::Progress;
+use crate::resume::{IfChanged, Tries, is_same};
 
 /// What a download is called until it is whole and verified.
 pub const PART_SUFFIX: &str = ".part";
-
-/// How often one download asks anew after a connection broke under it, each time
-/// from where it stopped.
-const TRIES_MAX: u32 = 4;
 
 /// Read at a time when a part is hashed again.
 const HASH_BYTES: usize = 256 << 10;
@@ -107,34 +104,6 @@ impl Client {
         }
     }
 
-    /// Gets an object into whatever takes bytes, such as standard output. Verified
-    /// at the end, when the bytes have been written: the error says that they are
-    /// not to be trusted. Not resumed.
-    ///
-    /// *Errors*: [`ClientError`].
-    pub async fn get_stream(
-        &self,
-        object: &ObjectAddress,
-        into: &mut (dyn AsyncWrite + Send + Unpin),
-        progress: &Arc<dyn Progress>,
-    ) -> Result<Downloaded, ClientError> {
-        let state = self.stat(object).await?;
-        progress.expect_bytes(state.bytes);
-        let mut reply = self.open(object, &state, 0).await?;
-        let (mut bytes, mut hash) = (0, Md5::new());
-        while let Some(chunk) = reply.chunk().await? {
-            let failed = |source| ClientError::Local { path: "the output".into(), source };
-            into.write_all(&chunk).await.map_err(failed)?;
-            hash.update(&chunk);
-            let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-            bytes = u64::saturating_add(bytes, length);
-            progress.moved(length);
-        }
-        into.flush().await.map_err(|source| ClientError::Local { path: "the output".into(), source })?;
-        let verified = verify(&state, bytes, &hash)?;
-        Ok(Downloaded { bytes, resumed_from: 0, verified })
-    }
-
     async fn fetch(
         &self,
         object: &ObjectAddress,
@@ -161,21 +130,15 @@ impl Client {
         }
         *resumed_from = part.bytes;
         progress.expect_bytes(state.bytes.saturating_sub(part.bytes));
-        for tries_left in (0..TRIES_MAX).rev() {
-            let stopped = self.continue_part(object, &state, &mut part, progress).await;
-            match stopped {
-                Ok(()) => break,
-                Err(error) if tries_left > 0 && is_worth_resuming(&error) => {
-                    // What had arrived is part of another version now, or the link
-                    // has expired: look again.
-                    let now = self.stat(object).await?;
-                    if now.etag.is_none() || now.etag != state.etag || now.bytes != state.bytes {
-                        part.cut().await?;
-                    }
-                    state = now;
-                }
-                Err(error) => return Err(error),
+        let mut tries = Tries::default();
+        while let Err(error) = self.continue_part(object, &state, &mut part, progress).await {
+            // What had arrived is part of another version now, or the link has expired:
+            // look again.
+            let now = self.look_again(object, error, &mut tries).await?;
+            if !is_same(&state, &now) {
+                part.cut().await?;
             }
+            state = now;
         }
         let verified = verify(&state, part.bytes, &part.hash)?;
         part.sync().await?;
@@ -193,7 +156,7 @@ impl Client {
         if part.bytes == state.bytes {
             return Ok(());
         }
-        let mut reply = self.open(object, state, part.bytes).await?;
+        let mut reply = self.open(object, state, part.bytes, IfChanged::Anew).await?;
         if !continues_at(&reply, part.bytes)? {
             part.cut().await?;
         }
@@ -207,22 +170,6 @@ impl Client {
             progress.moved(length);
         }
         Ok(())
-    }
-
-    /// GET of the pre-authorized URI, which needs no ticket; of the object itself
-    /// where the head gave no such URI.
-    async fn open(
-        &self,
-        object: &ObjectAddress,
-        state: &ObjectState,
-        from: u64,
-    ) -> Result<Reply, ClientError> {
-        let headers = range(state, from)?;
-        let Some(uri) = &state.preauth_uri else {
-            return self.ask(Method::GET, &object.target(), &headers).await;
-        };
-        let mut reply = exchange(&self.storage, Ask::new(Method::GET, uri.clone(), headers)).await?;
-        if reply.status.is_success() { Ok(reply) } else { Err(reply.answer().await.into_error()) }
     }
 }
 
@@ -278,21 +225,8 @@ impl Part {
     }
 }
 
-fn range(state: &ObjectState, from: u64) -> Result<HeaderMap, ClientError> {
-    let mut headers = HeaderMap::new();
-    if from > 0 {
-        let value = |text: String| HeaderValue::from_str(&text);
-        let bad = |_| ClientError::Protocol("a range that cannot be written");
-        headers.insert(RANGE, value(format!("bytes={from}-")).map_err(bad)?);
-        if let Some(etag) = state.etag {
-            headers.insert(IF_RANGE, value(format!("\"{etag}\"")).map_err(bad)?);
-        }
-    }
-    Ok(headers)
-}
-
 /// Whether the reply goes on where the part ends, or begins anew.
-fn continues_at(reply: &Reply, from: u64) -> Result<bool, ClientError> {
+pub(crate) fn continues_at(reply: &Reply, from: u64) -> Result<bool, ClientError> {
     if reply.status != StatusCode::PARTIAL_CONTENT {
         return Ok(from == 0);
     }
@@ -301,30 +235,7 @@ fn continues_at(reply: &Reply, from: u64) -> Result<bool, ClientError> {
     if start == Some(from) { Ok(true) } else { Err(ClientError::Protocol("a range that was not asked for")) }
 }
 
-/// A broken connection, a silent server, and a link that has expired: what is
-/// there can be built on. A service that is down or overloaded is not asked again
-/// at once.
-fn is_worth_resuming(error: &ClientError) -> bool {
-    match error {
-        ClientError::Broken(_) | ClientError::TimedOut(_) | ClientError::Forbidden(_) => true,
-        ClientError::Unreachable { .. }
-        | ClientError::Unavailable(_)
-        | ClientError::Tls { .. }
-        | ClientError::Busy
-        | ClientError::Unauthorized(_)
-        | ClientError::NotFound(_)
-        | ClientError::Conflict(_)
-        | ClientError::Refused(_)
-        | ClientError::Corrupt { .. }
-        | ClientError::Length { .. }
-        | ClientError::Protocol(_)
-        | ClientError::Local { .. }
-        | ClientError::LocalName { .. }
-        | ClientError::Key { .. } => false,
-    }
-}
-
-fn verify(state: &ObjectState, bytes: u64, hash: &Md5) -> Result<Verified, ClientError> {
+pub(crate) fn verify(state: &ObjectState, bytes: u64, hash: &Md5) -> Result<Verified, ClientError> {
     if bytes != state.bytes {
         return Err(ClientError::Length { expected: state.bytes, found: bytes });
     }

@@ -63,6 +63,8 @@ struct Copy {
     method: Method,
     target: String,
     headers: HeaderMap,
+    /// Which attempt of its caller the first is.
+    number: u8,
 }
 
 impl Copy {
@@ -73,6 +75,7 @@ impl Copy {
             method: ask.method.clone(),
             target: ask.target.clone(),
             headers: ask.headers.clone(),
+            number: ask.number,
         })
     }
 

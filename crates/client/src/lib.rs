@@ -31,7 +31,9 @@ mod pool;
 mod profile;
 mod progress;
 mod repeat;
+mod resume;
 mod secret;
+mod stream;
 #[cfg(test)]
 mod tests;
 pub mod tree;

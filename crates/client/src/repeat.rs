@@ -1,5 +1,6 @@
-//! Writes that are sent again when it is not known whether they took effect: each
-//! under an `Idempotency-Key`, by which the heads know it when it comes again.
+//! Requests that are sent again: when the service asks to wait, and writes of which it
+//! is not known whether they took effect, each under an `Idempotency-Key`, by which the
+//! heads know it when it comes again.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,13 @@ pub(crate) const ATTEMPTS_MAX: u8 = 3;
 /// The longest pause before the second attempt, doubled for the next: what a balancer
 /// needs to see that a head has died, and no more than a person notices.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+/// The longest `Retry-After` that is waited for, three times in a row at most; who has
+/// to wait for longer is told, and decides for himself.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(10);
+
+/// Pauses after that many attempts are the longest: 4 s.
+const DOUBLINGS_MAX: u32 = 4;
 
 /// What a write carries, made anew for each attempt.
 pub(crate) enum Draft<'a> {
@@ -61,8 +69,25 @@ impl Keys {
     /// A part of the longest pause after so many attempts, so that many clients of a
     /// head that died do not come back at once.
     fn pause(&self, attempts: u8) -> Duration {
-        PAUSE_MAX * 2_u32.pow(u32::from(attempts.saturating_sub(1))).min(8)
+        PAUSE_MAX * 2_u32.pow(u32::from(attempts.saturating_sub(1)).min(3))
             / self.draw(|random| random.random_range(1..=8))
+    }
+
+    /// The pause before something is tried that could not be reached in so many
+    /// attempts: half of a time that doubles, and a random part of the other half.
+    pub(crate) fn back_off(&self, attempts: u8) -> Duration {
+        let longest = PAUSE_MAX * 2_u32.pow(u32::from(attempts.saturating_sub(1)).min(DOUBLINGS_MAX));
+        longest / 2 + longest.mul_f64(self.draw(|random| random.random_range(0.0..0.5)))
+    }
+
+    /// How long to wait before a request is sent again that was refused for now, where
+    /// the service said so and it is not too long; a little longer at random, so that
+    /// not all who were told the same come back at once.
+    pub(crate) fn asked_to_wait(&self, error: &ClientError) -> Option<Duration> {
+        let ClientError::Unavailable(answer) = error else { return None };
+        let told = Duration::from_secs(answer.retry_after_s?.into());
+        let obeyed = matches!(answer.status, 429 | 503) && told <= RETRY_AFTER_MAX;
+        obeyed.then(|| told + PAUSE_MAX.mul_f64(self.draw(|random| random.random_range(0.0..1.0))))
     }
 }
 
@@ -94,7 +119,8 @@ impl Draft<'_> {
 
 impl Client {
     /// One write in the caller's name, sent again when its connection breaks, its
-    /// answer does not come, nothing answers at all, or the ticket has expired.
+    /// answer does not come, nothing answers at all, the service asks to wait, or the
+    /// ticket has expired.
     ///
     /// *Errors*: that of the last attempt.
     pub(crate) async fn write(
@@ -115,8 +141,12 @@ impl Client {
                 Ok(Asked::Answered(reply)) => return Ok(*reply),
                 Ok(Asked::TicketExpired(answer)) if last || renewed => return Err(answer.into_error()),
                 Ok(Asked::TicketExpired(_)) => renewed = true,
-                Err(error) if last || !is_uncertain(&error) => return Err(error),
-                Err(_) => sleep(self.keys.pause(number)).await,
+                Err(error) if last => return Err(error),
+                Err(error) => match self.keys.asked_to_wait(&error) {
+                    Some(pause) => sleep(pause).await,
+                    None if is_uncertain(&error) => sleep(self.keys.pause(number)).await,
+                    None => return Err(error),
+                },
             }
             draft.take_back(sending.bytes());
             number += 1;
@@ -143,5 +173,48 @@ const fn is_uncertain(error: &ClientError) -> bool {
         | ClientError::Local { .. }
         | ClientError::LocalName { .. }
         | ClientError::Key { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::{Keys, PAUSE_MAX, RETRY_AFTER_MAX};
+    use crate::error::Answer;
+
+    fn refused(status: u16, retry_after_s: Option<u32>) -> crate::error::ClientError {
+        Answer { status, code: String::new(), trans_id: String::new(), retry_after_s }.into_error()
+    }
+
+    #[test]
+    fn a_service_that_asks_to_wait_is_obeyed_within_bounds() {
+        let keys = Keys::new(StdRng::seed_from_u64(5));
+        for status in [429, 503] {
+            for told in [0, 1, 10] {
+                let waits = keys.asked_to_wait(&refused(status, Some(told))).unwrap();
+                let told = Duration::from_secs(told.into());
+                assert!((told..told + PAUSE_MAX).contains(&waits), "{waits:?}");
+            }
+            let longer = u32::try_from(RETRY_AFTER_MAX.as_secs()).unwrap() + 1;
+            assert_eq!(keys.asked_to_wait(&refused(status, Some(longer))), None);
+            assert_eq!(keys.asked_to_wait(&refused(status, None)), None, "nobody asked");
+        }
+        assert_eq!(keys.asked_to_wait(&refused(500, Some(1))), None);
+        assert_eq!(keys.asked_to_wait(&refused(404, Some(1))), None);
+    }
+
+    #[test]
+    fn pauses_double_differ_and_end() {
+        let keys = Keys::new(StdRng::seed_from_u64(5));
+        for (attempts, longest_ms) in [(1, 250), (2, 500), (3, 1_000), (5, 4_000), (255, 4_000)] {
+            let longest = Duration::from_millis(longest_ms);
+            let drawn: Vec<_> = (0..50).map(|_| keys.back_off(attempts)).collect();
+            assert!(drawn.iter().all(|pause| (longest / 2..=longest).contains(pause)), "{drawn:?}");
+            assert!(drawn.iter().any(|pause| pause != &drawn[0]));
+        }
     }
 }

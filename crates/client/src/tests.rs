@@ -20,6 +20,7 @@ use crate::pool::idle::IdleEnd;
 use crate::profile::Profile;
 use crate::progress::{Progress, Silent};
 
+mod resume;
 mod server;
 mod transfers;
 

@@ -36,7 +36,7 @@ const LOOK: Duration = Duration::from_millis(25);
 pub(super) async fn run(host: &Arc<Host>, copy: &Copy, started: Stamp) -> Result<Reply, ClientError> {
     let (reused, lent) = oneshot::channel();
     let from = Origin::Pool(Freshness::Any);
-    let mut first = pin!(once(host, copy.request(host)?, from, 1, started, Some(reused)));
+    let mut first = pin!(once(host, copy.request(host)?, from, copy.number, started, Some(reused)));
     let silent = tokio::select! {
         biased;
         ended = &mut first => return match ended {
@@ -69,7 +69,8 @@ pub(super) async fn run(host: &Arc<Host>, copy: &Copy, started: Stamp) -> Result
 
 /// Once more, on a fresh connection.
 async fn again(host: &Arc<Host>, copy: &Copy, from: Origin, started: Stamp) -> Result<Reply, ClientError> {
-    let once = once(host, copy.request(host)?, from, 2, started, None).await;
+    let number = copy.number.saturating_add(1);
+    let once = once(host, copy.request(host)?, from, number, started, None).await;
     once.map_err(|lost| match lost {
         Lost::Failed(error) => error,
         // A fresh connection has nothing to be overtaken for.
