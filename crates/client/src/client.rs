@@ -19,7 +19,7 @@ use crate::object::ObjectState;
 use crate::pool::Host;
 use crate::pool::idle::LearnedIdle;
 use crate::profile::Profile;
-use crate::repeat::{ATTEMPTS_MAX, Draft, Keys};
+use crate::repeat::{ATTEMPTS_MAX, Draft, Keys, is_lost};
 use crate::vending::Tickets;
 use crate::vending::{TicketWish, VendedTicket};
 
@@ -159,7 +159,8 @@ impl Client {
     }
 
     /// An idempotent request without a body in the caller's name, successful or an
-    /// error; asked again where the service asks to wait, and once with another ticket.
+    /// error; asked again where the service asks to wait, a read also where its connection
+    /// was lost, and once with another ticket.
     pub(crate) async fn ask(
         &self,
         method: Method,
@@ -167,14 +168,18 @@ impl Client {
         extra: &HeaderMap,
     ) -> Result<Reply, ClientError> {
         let (mut number, mut renewed) = (1, false);
+        let reads = matches!(method, Method::GET | Method::HEAD);
         loop {
             match self.try_ask(&method, target, extra, Outgoing::empty(), number).await {
                 Ok(Asked::Answered(reply)) => return Ok(*reply),
                 Ok(Asked::TicketExpired(answer)) if renewed => return Err(answer.into_error()),
                 Ok(Asked::TicketExpired(_)) => renewed = true,
+                Err(error) if number >= ATTEMPTS_MAX => return Err(error),
                 Err(error) => match self.keys.asked_to_wait(&error) {
-                    Some(pause) if number < ATTEMPTS_MAX => sleep(pause).await,
-                    Some(_) | None => return Err(error),
+                    Some(pause) => sleep(pause).await,
+                    // The pool has tried a fresh connection, and that one was lost too.
+                    None if reads && is_lost(&error) => sleep(self.keys.back_off(number)).await,
+                    None => return Err(error),
                 },
             }
             number += 1;

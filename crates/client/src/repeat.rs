@@ -2,6 +2,7 @@
 //! is not known whether they took effect, each under an `Idempotency-Key`, by which the
 //! heads know it when it comes again.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rand::Rng;
 use rand::rngs::StdRng;
+use repono_net::tls::HandshakeError;
 use tokio::fs::File;
 use tokio::time::sleep;
 
@@ -173,6 +175,22 @@ const fn is_uncertain(error: &ClientError) -> bool {
         | ClientError::Local { .. }
         | ClientError::LocalName { .. }
         | ClientError::Key { .. } => false,
+    }
+}
+
+/// Whether a connection was lost, also before it stood: what it was for may fare better
+/// on another one.
+pub(crate) fn is_lost(error: &ClientError) -> bool {
+    match error {
+        ClientError::Broken(_) | ClientError::Unreachable { .. } => true,
+        ClientError::Tls { source: HandshakeError::Failed(source), .. } => matches!(
+            source.kind(),
+            ErrorKind::UnexpectedEof
+                | ErrorKind::ConnectionReset
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::BrokenPipe
+        ),
+        _ => false,
     }
 }
 
