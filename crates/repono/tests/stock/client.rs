@@ -4,8 +4,10 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use repono_testkit::system::System;
@@ -103,9 +105,14 @@ pub(crate) const CLIENTS: [Kind; 15] = [
     kind("reqwest", From::Reqwest),
 ];
 
+/// Who has told nothing for so long waits for ever, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What is then said to have gone wrong; the client is not to be asked again.
+pub(crate) const HUNG: &str = "no end of the request";
+
 /// A client at work.
 pub(crate) enum Client {
-    Process { child: Child, asks: ChildStdin, tells: BufReader<ChildStdout>, by_name: bool },
+    Process { child: Child, asks: ChildStdin, tells: Receiver<String>, by_name: bool },
     Reqwest { runtime: Runtime, client: reqwest::Client },
 }
 
@@ -139,7 +146,10 @@ impl Client {
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask needs`", kind.name));
         let asks = child.stdin.take().expect("piped");
-        let tells = BufReader::new(child.stdout.take().expect("piped"));
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let (teller, tells) = mpsc::sync_channel(1);
+        // It ends when the client does.
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| teller.send(line)));
         Self::Process { child, asks, tells, by_name }
     }
 
@@ -161,9 +171,10 @@ impl Client {
             Self::Process { asks, tells, by_name, .. } => {
                 let url = if *by_name { url.replace("127.0.0.1", "localhost") } else { url.clone() };
                 writeln!(asks, "{url}").expect("the client reads");
-                let mut line = String::new();
-                tells.read_line(&mut line).expect("text");
-                told(&line, object)
+                match tells.recv_timeout(PATIENCE) {
+                    Ok(line) => told(&line, object),
+                    Err(_) => (sent.elapsed(), "-".to_owned(), Some(HUNG.to_owned())),
+                }
             }
             Self::Reqwest { runtime, client } => {
                 let fetched = runtime.block_on(async {
@@ -187,14 +198,14 @@ impl Client {
 
 /// What a line says: milliseconds, status, bytes, SHA-256, connection, error.
 fn told(line: &str, object: &Object) -> (Duration, String, Option<String>) {
-    let fields: Vec<&str> = line.trim_end().split('\t').collect();
+    let fields: Vec<&str> = line.split('\t').collect();
     let [took, status, bytes, digest, connection, error] = fields[..] else {
         panic!("a line of six fields, not {line:?}")
     };
     let length = object.content.len().to_string();
     let whole = status == "200" && error == "-" && bytes == length && digest == object.digest;
     let took = Duration::from_millis(took.parse().expect("milliseconds"));
-    (took, connection.to_owned(), (!whole).then(|| line.trim_end().to_owned()))
+    (took, connection.to_owned(), (!whole).then(|| line.to_owned()))
 }
 
 /// A program of its language's compiler, built once for each system.
