@@ -93,8 +93,8 @@ pub(crate) const GOAWAY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// when it comes: a second's lull comes within this from nearly all, and nothing hastes
 /// where a connection is only old or much used.
 pub(crate) const GOAWAY_HOLD_MAX: Duration = Duration::from_secs(300);
-/// In a drain it leaves 10 of its 30 s for what is under way.
-pub(crate) const DRAIN_HOLD_MAX: Duration = Duration::from_secs(20);
+/// In a drain nearly all of its 30 s: such a client has no use for time after GOAWAY.
+pub(crate) const DRAIN_HOLD_MAX: Duration = Duration::from_secs(28);
 /// No longer than this must such a client have been quiet: what it sends within a
 /// round trip of a second is one in many.
 pub(crate) const LULL_MAX: Duration = Duration::from_secs(1);

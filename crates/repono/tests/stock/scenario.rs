@@ -22,7 +22,7 @@ pub(crate) enum Scenario {
     Kill,
     /// Connections end by age and by number of requests, at heads and at the balancer.
     Limits,
-    /// Gaps around the time that the heads advertise, and around their idle close.
+    /// Gaps around the time that the heads advertise.
     Idle,
 }
 
@@ -75,15 +75,14 @@ impl Scenario {
             (Self::Rolling | Self::Kill | Self::Limits, Length::Full { requests }) => {
                 usual(requests, ms(60), 500)
             }
-            (Self::Idle, Length::Short) => {
-                Pace { requests: 7, gaps: (ms(1500), ms(2500)), pause_every: u64::MAX, pause: ms(0) }
-            }
-            // One gap in three is around the idle close.
-            (Self::Idle, Length::Full { requests }) => Pace {
-                requests: requests / 100,
+            (Self::Idle, length) => Pace {
+                requests: match length {
+                    Length::Short => 7,
+                    Length::Full { requests } => requests / 50,
+                },
                 gaps: (ms(1500), ms(2500)),
-                pause_every: 3,
-                pause: Duration::from_secs(13),
+                pause_every: u64::MAX,
+                pause: ms(0),
             },
         }
     }
