@@ -177,9 +177,8 @@ fn what_a_short_time_out_costs_and_that_deploy_costs_nothing() {
     extent.write(&all);
 
     // The clients met the race; without it the rest would say nothing.
-    let raced = Share::of(&all, "requests", Arrangement::Nginx);
-    let none = Share::of(&all, "requests", Arrangement::Deployed);
-    assert!(raced.chance_beside(none) < 0.05, "no time-out raced a request: {raced:?}");
+    let with_nginx = all.iter().filter(|met| met.place.arrangement == Arrangement::Nginx);
+    assert!(with_nginx.map(Met::failed).sum::<usize>() > 0, "no time-out raced a request");
     // And `deploy/` keeps connections, rather than opening one for each request.
     for met in all.iter().filter(|met| met.place.client == "requests") {
         if met.place.arrangement == Arrangement::Deployed {
