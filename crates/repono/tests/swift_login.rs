@@ -18,7 +18,7 @@ use repono_testkit::wire::{Response, Wire};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_repono");
 /// Within this a revocation is known to every head.
 const REVOKED_MAX: Duration = Duration::from_secs(5);
-const CHALLENGE: &str = "Swift realm=\"repono\"";
+const CHALLENGE: &str = "Swift realm=\"demo\"";
 /// Where the salt lies in the bytes of a token: after the key id and the expiry.
 const SALT: std::ops::Range<usize> = 12..28;
 
