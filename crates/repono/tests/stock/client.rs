@@ -218,7 +218,12 @@ fn built(system: &System, language: &str, sources: &Path) -> PathBuf {
             _ => Command::new("mcs"),
         };
         match language {
-            "go" => compiler.args(["build", "-o"]).arg(&program).arg(sources.join("stock.go")),
+            // Go wants a place for what it compiles, which a service without a home has not.
+            "go" => compiler
+                .env("GOCACHE", sources.join("../../target/go"))
+                .args(["build", "-o"])
+                .arg(&program)
+                .arg(sources.join("stock.go")),
             _ => compiler
                 .args(["-r:System.Net.Http", &format!("-out:{}", program.display())])
                 .arg(sources.join("Stock.cs")),
