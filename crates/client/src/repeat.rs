@@ -156,26 +156,10 @@ impl Client {
     }
 }
 
-/// Whether the write may or may not have taken effect, and another attempt may fare
-/// better.
-const fn is_uncertain(error: &ClientError) -> bool {
-    match error {
-        ClientError::Broken(_) | ClientError::TimedOut(_) | ClientError::Unreachable { .. } => true,
-        ClientError::Tls { .. }
-        | ClientError::Busy
-        | ClientError::Unauthorized(_)
-        | ClientError::Forbidden(_)
-        | ClientError::NotFound(_)
-        | ClientError::Conflict(_)
-        | ClientError::Unavailable(_)
-        | ClientError::Refused(_)
-        | ClientError::Corrupt { .. }
-        | ClientError::Length { .. }
-        | ClientError::Protocol(_)
-        | ClientError::Local { .. }
-        | ClientError::LocalName { .. }
-        | ClientError::Key { .. } => false,
-    }
+/// Whether the write may or may not have taken effect, or was not even sent, and another
+/// attempt may fare better.
+fn is_uncertain(error: &ClientError) -> bool {
+    matches!(error, ClientError::TimedOut(_)) || is_lost(error)
 }
 
 /// Whether a connection was lost, also before it stood: what it was for may fare better
@@ -190,7 +174,21 @@ pub(crate) fn is_lost(error: &ClientError) -> bool {
                 | ErrorKind::ConnectionAborted
                 | ErrorKind::BrokenPipe
         ),
-        _ => false,
+        ClientError::Tls { source: HandshakeError::Timeout, .. }
+        | ClientError::TimedOut(_)
+        | ClientError::Busy
+        | ClientError::Unauthorized(_)
+        | ClientError::Forbidden(_)
+        | ClientError::NotFound(_)
+        | ClientError::Conflict(_)
+        | ClientError::Unavailable(_)
+        | ClientError::Refused(_)
+        | ClientError::Corrupt { .. }
+        | ClientError::Length { .. }
+        | ClientError::Protocol(_)
+        | ClientError::Local { .. }
+        | ClientError::LocalName { .. }
+        | ClientError::Key { .. } => false,
     }
 }
 

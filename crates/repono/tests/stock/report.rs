@@ -82,11 +82,11 @@ pub(crate) fn write_table(played: &[(Scenario, Outcome)], requests: usize) {
         let (title, says) = match scenario {
             Scenario::Rolling => (
                 "Restarts, reload, successor, drain",
-                "Three times: all heads are restarted one after another (SIGTERM), the balancer reloads its configuration (SIGHUP) \\\nand is replaced by a successor (`--take-over`), the operator drains a head and gives it back.",
+                "Three times: all heads are restarted one after another (SIGTERM), the balancer reloads its configuration (SIGHUP)\nand is replaced by a successor (`--take-over`), the operator drains a head and gives it back.",
             ),
             Scenario::Kill => (
                 "Killed heads",
-                "Two heads, one after the other, stand still (SIGSTOP) with requests in their hands and are killed (SIGKILL). \\\n`lost`: failed in the client's hands; `sent again`: the client sent it again by itself, and succeeded.",
+                "Two heads, one after the other, stand still (SIGSTOP) with requests in their hands and are killed (SIGKILL).\n`lost`: failed in the client's hands; `sent again`: the client sent it again by itself, and succeeded.",
             ),
             Scenario::Limits => (
                 "Limits of connections",
@@ -97,7 +97,6 @@ pub(crate) fn write_table(played: &[(Scenario, Outcome)], requests: usize) {
                 "Heads advertise 2 s and close after 13 s (as they do 55 and 650 s). Gaps lie between 1.5 and 2.5 s.",
             ),
         };
-        let says = says.replace("\\\n", "\n");
         let _ = write!(page, "## {title}\n\n{says}\n\n");
         let kill = if outcome.deaths.is_empty() { ("", "") } else { (" lost | sent again |", "---|---|") };
         let _ =
@@ -120,7 +119,9 @@ fn versions() -> String {
         let output = std::process::Command::new(program).args(arguments).output().ok()?;
         let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };
         let said = String::from_utf8_lossy(&said).into_owned();
-        said.lines().next().map(|line| line.split(" (").next().unwrap_or(line).trim().to_owned())
+        said.lines()
+            .next()
+            .map(|line| line.split(" (").next().unwrap_or(line).trim().trim_end_matches('.').to_owned())
     };
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/python/bin/python");
     let packages = "import importlib.metadata as m; print(*(f'{n} {m.version(n)}' for n in \
