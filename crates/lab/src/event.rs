@@ -1,7 +1,9 @@
 //! What an operator does to the system, or what befalls it, while clients fetch.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use repono_net::reserve::Reservation;
 use rustix::process::Signal;
 use tokio::time::sleep;
 
@@ -61,16 +63,20 @@ pub(crate) async fn play(
     let stand = Stand::start(&Here, &options.program, &options.data, HEADS).await?;
     let setup = Setup::prepare(&stand, &options.data).await?;
     let mut entrance = Vec::new();
-    let address = match event {
-        Event::BalancerReload => {
-            let free = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0));
-            let listen = free.and_then(|listener| listener.local_addr());
-            let listen = listen.map_err(|source| LabError::file(&options.data, source))?;
+    let reserved = match event {
+        Event::BalancerReload => Some(Reservation::any(Ipv4Addr::LOCALHOST.into(), &mut rand::rng())),
+        Event::Drain | Event::HeadKill | Event::GrayHead => None,
+    };
+    // The balancers have it in turn, so it is kept while they run.
+    let reserved = reserved.transpose().map_err(|source| LabError::file(&options.data, source))?;
+    let address = match &reserved {
+        Some(reserved) => {
+            let listen = reserved.address().map_err(|source| LabError::file(&options.data, source))?;
             let config = stand.configure("balancer", ENTRANCE, &[("listen", listen.to_string().into())])?;
             entrance.push(stand.serve(&Here, "balancer", &config, &[]).await?);
             listen
         }
-        Event::Drain | Event::HeadKill | Event::GrayHead => stand.facts().address()?,
+        None => stand.facts().address()?,
     };
     let side_by_side = SideBySide::gather(&setup, RUNS.map(|run| (run, address)), pool, options.seed).await?;
     told(&format!("clients fetch for {} s", options.length.as_secs()));

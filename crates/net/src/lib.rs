@@ -9,6 +9,7 @@
 //! | [`tls`] | server and client configuration, certificates, ticket keys that all heads share |
 //! | [`descriptors`] | how many files and sockets a process may have open |
 //! | [`drain`] | how a service is told to stop, and knows that it has |
+//! | [`reserve`] | free ports, kept for services until they listen |
 //! | [`close`] | the staged close, which loses no byte that the peer has yet to read |
 
 pub mod close;
@@ -16,5 +17,6 @@ pub mod descriptors;
 pub mod drain;
 pub mod listen;
 pub mod proxy_v2;
+pub mod reserve;
 pub mod socket;
 pub mod tls;

@@ -6,7 +6,6 @@ mod child;
 mod layout;
 mod materials;
 mod plan;
-mod ports;
 mod ready;
 mod watchdog;
 

@@ -7,6 +7,7 @@ use std::thread::available_parallelism;
 
 use anyhow::{Context, Result};
 use repono_core::time::Timestamp;
+use repono_net::reserve::Reservation;
 use repono_net::socket::KEEPALIVE_S;
 use repono_net::tls::TlsFiles;
 use repono_store::store::{Store, StoreConfig};
@@ -20,15 +21,13 @@ use super::answers;
 use super::child::Service;
 use super::layout::Layout;
 use super::materials::{HEADS_MASTER, PROXY_KEY, VENDING_MASTER, write_private};
-use super::ports;
 use super::ready::Ready;
 
 /// The direct listener of the first head, counted from the balancer's port; the
 /// others follow. 7443 gives 7451.
 const DIRECT_OFFSET: u16 = 8;
-/// The balancer-only listener of a head, counted from its direct one. It leaves
-/// room for all 64 heads.
-const BALANCED_OFFSET: u16 = 64;
+/// The same of their balancer-only listeners. It leaves room for all 64 heads.
+const BALANCED_OFFSET: u16 = DIRECT_OFFSET + 64;
 
 /// Everything that is decided before the first service starts.
 pub(super) struct Plan {
@@ -37,6 +36,8 @@ pub(super) struct Plan {
     monitor: SocketAddr,
     heads: Vec<Head>,
     threads: usize,
+    /// The addresses, kept for their services, also while one is restarted.
+    _reserved: Vec<Reservation>,
 }
 
 struct Head {
@@ -48,28 +49,24 @@ struct Head {
 impl Plan {
     pub(super) fn new(options: &Options) -> Result<Self> {
         let Options { listen, vending, monitor, heads, .. } = *options;
-        let mut search = ports::Search::new(rand::rng());
-        let balancer = search.choose(listen.ip(), listen.port())?;
-        let vending = search.choose(vending.ip(), vending.port())?;
-        let monitor = search.choose(monitor.ip(), monitor.port())?;
+        let mut reserved = Vec::new();
+        let balancer = choose(&mut reserved, listen)?;
+        let vending = choose(&mut reserved, vending)?;
+        let monitor = choose(&mut reserved, monitor)?;
         let mut planned = Vec::new();
         for number in 0..heads {
             // Heads are reached through the balancer; their own listeners stay on this machine.
-            let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-            let direct = match listen.port() {
-                0 => search.choose(loopback, 0)?,
-                base => {
-                    let port = base.saturating_add(DIRECT_OFFSET).saturating_add(u16::from(number));
-                    search.prefer(SocketAddr::new(loopback, port))?
-                }
+            let mut beside = |offset: u16| match listen.port() {
+                0 => any(&mut reserved, IpAddr::V4(Ipv4Addr::LOCALHOST)),
+                base => prefer(&mut reserved, base.saturating_add(offset).saturating_add(u16::from(number))),
             };
-            let balanced = SocketAddr::new(loopback, direct.port().saturating_add(BALANCED_OFFSET));
-            let balanced = search.prefer(balanced)?;
+            let direct = beside(DIRECT_OFFSET)?;
+            let balanced = beside(BALANCED_OFFSET)?;
             planned.push(Head { name: format!("head-{}", number + 1), direct, balanced });
         }
         let cores = available_parallelism().map_or(1, usize::from);
         let threads = cores.div_ceil(usize::from(heads.max(1)));
-        Ok(Self { balancer, vending, monitor, heads: planned, threads })
+        Ok(Self { balancer, vending, monitor, heads: planned, threads, _reserved: reserved })
     }
 
     /// Fills a new store and writes the profile; a store that is filled stays as it is.
@@ -260,6 +257,36 @@ impl Plan {
             pids,
         }
     }
+}
+
+/// The address that the user gave; with port 0, a free one.
+fn choose(reserved: &mut Vec<Reservation>, address: SocketAddr) -> Result<SocketAddr> {
+    if address.port() == 0 {
+        return any(reserved, address.ip());
+    }
+    // Whether it is free is for its service to find out, and to report.
+    reserved.extend(Reservation::of(address));
+    Ok(address)
+}
+
+/// This port of the loopback address when it is free, else another.
+fn prefer(reserved: &mut Vec<Reservation>, port: u16) -> Result<SocketAddr> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    match Reservation::of(address) {
+        Ok(reservation) => {
+            reserved.push(reservation);
+            Ok(address)
+        }
+        Err(_) => any(reserved, address.ip()),
+    }
+}
+
+fn any(reserved: &mut Vec<Reservation>, ip: IpAddr) -> Result<SocketAddr> {
+    let reservation = Reservation::any(ip, &mut rand::rng());
+    let reservation = reservation.with_context(|| format!("cannot find a free port on {ip}"))?;
+    let address = reservation.address()?;
+    reserved.push(reservation);
+    Ok(address)
 }
 
 fn service(layout: &Layout, name: &str, subcommand: &'static str) -> Service {

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use repono_testkit::port;
 use repono_testkit::system::System;
 use repono_testkit::wait;
 use repono_testkit::wire::Wire;
@@ -54,11 +55,6 @@ pub(crate) fn command(config: &Path, further: &[&str]) -> Command {
     command
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
-    listener.local_addr().expect("bound").port()
-}
-
 /// The configuration of the system's own balancer, under other addresses.
 pub(crate) fn configuration(
     system: &System,
@@ -67,7 +63,7 @@ pub(crate) fn configuration(
     let text = fs::read_to_string(system.data().join("run/balancer.toml")).expect("written");
     let mut table: toml::Table = text.parse().expect("TOML");
     table.insert("name".into(), "second".into());
-    table.insert("listen".into(), format!("127.0.0.1:{}", free_port()).into());
+    table.insert("listen".into(), port::free().expect("a port").to_string().into());
     table.insert("admin_socket".into(), system.path("second.sock").display().to_string().into());
     change(&mut table);
     let path = system.path("second.toml");

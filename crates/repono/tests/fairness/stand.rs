@@ -3,12 +3,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use repono_testkit::port;
 use repono_testkit::system::System;
 use repono_testkit::wait::until;
 use repono_testkit::wire::{Response, Wire};
@@ -92,7 +93,7 @@ impl Stand {
     pub(crate) fn own_head(&self, limits: &[(&str, i64)]) -> Result<OwnHead> {
         let theirs = self.system.data().join("run/head-1.toml");
         let mut config: Table = fs::read_to_string(theirs)?.parse()?;
-        let (direct, balanced) = (free_port()?, free_port()?);
+        let (direct, balanced) = (port::free()?, port::free()?);
         config.insert("name".into(), "own".into());
         config.insert("direct".into(), direct.to_string().into());
         config.insert("balanced".into(), balanced.to_string().into());
@@ -157,8 +158,4 @@ pub(crate) fn from_address(last: u8, url: &str) -> Result<TcpStream> {
     bind(&socket, &SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))?;
     connect(&socket, &to)?;
     Ok(socket.into())
-}
-
-fn free_port() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use repono_client::{ClientError, Limits};
+use repono_testkit::port;
 use repono_testkit::system::{Site, System};
 use repono_testkit::wait;
 use repono_testkit::wire::Wire;
 use tokio::task::JoinSet;
 
 use crate::caller::Caller;
-use crate::heads::free;
 use crate::own::{self, Balancer, state};
 use crate::stand::{Plain, ticket};
 use crate::{LIMIT, PROGRAM};
@@ -54,7 +54,7 @@ async fn drains_a_reload_and_a_successor_fail_no_request_of_our_client() {
     let system = System::start(PROGRAM, &["--heads", "2"]).expect("up");
     let addresses = own::balanced(&system);
     let heads = [("head-1", addresses[0]), ("head-2", addresses[1])];
-    let mut balancer = Balancer::start(&system, &Site::HERE, free(), &heads, |_| {});
+    let mut balancer = Balancer::start(&system, &Site::HERE, port::free().expect("a port"), &heads, |_| {});
     let caller = Caller::new(&system, &balancer.url, Limits::DEFAULT).with_object(&system, 10_000);
     let (caller, load) = (Arc::new(caller), Arc::new(Load::default()));
     let mut readers = JoinSet::new();

@@ -1,11 +1,12 @@
 //! Rows 14, 18 and 25: heads that die in an answer, never answer, or stop.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use repono_client::Limits;
 use repono_relay::faults::{Door, FaultRelay, Pace, Plan, Rate};
+use repono_testkit::port;
 use repono_testkit::system::{Site, System, send, stop};
 use repono_testkit::wait;
 use rustix::process::Signal;
@@ -37,7 +38,7 @@ impl Stage {
             relays.push(relay_to(address, Plan::default()).await);
         }
         let heads = [("head-1", relays[0].address()), ("head-2", relays[1].address())];
-        let balancer = Balancer::start(&system, &Site::HERE, free(), &heads, |_| {});
+        let balancer = Balancer::start(&system, &Site::HERE, port::free().expect("a port"), &heads, |_| {});
         let ticket = ticket(&system);
         Self { relays, balancer, ticket, system }
     }
@@ -82,11 +83,6 @@ pub(crate) fn is_reset(error: &anyhow::Error) -> bool {
 
 pub(crate) fn all_served(answers: &[anyhow::Result<u16>]) {
     assert!(answers.iter().all(|a| a.as_ref().is_ok_and(|status| *status == 200)), "{answers:?}");
-}
-
-pub(crate) fn free() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
-    listener.local_addr().expect("bound")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,11 @@
 //! One balancer of others as a process, with its configuration of `deploy/`.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use repono_testkit::port;
 use repono_testkit::system::{System, send};
 use rustix::process::Signal;
 
@@ -162,7 +163,7 @@ pub(crate) struct Balancer {
 impl Balancer {
     /// In front of `server`, with files of that name.
     pub(crate) fn start(system: &System, kind: Kind, idle: Idle, server: SocketAddr, name: &str) -> Self {
-        let listen = free_port();
+        let listen = free();
         let site = Site { listen, server, ca: system.fact("ca") };
         let config = write(system, name, &kind.configuration(&site, idle));
         let log = fs::File::create(config.with_extension("log")).expect("a log");
@@ -195,8 +196,8 @@ pub(crate) fn write(system: &System, name: &str, text: &str) -> PathBuf {
     path
 }
 
-pub(crate) fn free_port() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a free port")
+pub(crate) fn free() -> SocketAddr {
+    port::free().expect("a free port")
 }
 
 pub(crate) fn root() -> PathBuf {

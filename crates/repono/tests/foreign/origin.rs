@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use repono_testkit::system::System;
 use toml::{Table, Value};
 
-use crate::balancer::{end, free_port, write};
+use crate::balancer::{end, free, write};
 
 /// A server of the object, ended when dropped.
 pub(crate) struct Origin {
@@ -21,7 +21,7 @@ impl Origin {
     /// A further head on the system's store, with these keys of its configuration.
     pub(crate) fn head(system: &System, name: &str, keys: &[(&str, i64)]) -> Self {
         let mut config = head_configuration(system);
-        let (address, balanced) = (free_port(), free_port());
+        let (address, balanced) = (free(), free());
         config.insert("name".into(), name.into());
         config.insert("direct".into(), address.to_string().into());
         config.insert("balanced".into(), balanced.to_string().into());
@@ -40,7 +40,7 @@ impl Origin {
 
     /// nginx, with nothing said that it need not be told; it serves `object`.
     pub(crate) fn nginx(system: &System) -> Self {
-        let address = free_port();
+        let address = free();
         let head = head_configuration(system);
         let secret = |key: &str| head["tls"][key].as_str().expect("a path").to_owned();
         let root = system.path("origin");

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use repono_testkit::port;
 use repono_testkit::system::{System, send};
 use repono_testkit::wait;
 use repono_testkit::wire::{Response, Wire};
@@ -156,7 +157,7 @@ pub(crate) fn port(wire: &Wire) -> u16 {
 }
 
 fn free() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr()).expect("a port")
+    port::free().expect("a port")
 }
 
 /// Whether a reply announces the end of its connection.

@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use repono_testkit::port;
 use repono_testkit::system::{System, send};
 use repono_testkit::wait;
 use rustix::process::Signal;
@@ -31,11 +31,6 @@ pub(crate) struct Stand {
     balancers: Mutex<Vec<Child>>,
 }
 
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind");
-    listener.local_addr().expect("bound").port()
-}
-
 /// Changes keys of a configuration file.
 fn change(path: &Path, keys: &[(&str, i64)]) -> Table {
     let mut table: Table = fs::read_to_string(path).expect("written").parse().expect("TOML");
@@ -53,7 +48,7 @@ impl Stand {
         fs::copy(system.data().join("run/balancer.toml"), &config).expect("written");
         let mut table = change(&config, of_balancer);
         table.insert("name".into(), "second".into());
-        table.insert("listen".into(), format!("127.0.0.1:{}", free_port()).into());
+        table.insert("listen".into(), port::free().expect("a port").to_string().into());
         table.insert("admin_socket".into(), system.path("second.sock").display().to_string().into());
         fs::write(&config, toml::to_string(&table).expect("TOML")).expect("written");
         let object = object.at(&format!("https://{}", table["listen"].as_str().expect("text")));
