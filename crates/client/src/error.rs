@@ -131,6 +131,8 @@ impl ClientError {
 pub enum Stage {
     /// The server reads the request's body.
     Send,
+    /// The request as a whole, with every attempt at it.
+    Request,
     /// The server begins its reply.
     FirstByte,
     /// The reply goes on.
@@ -141,6 +143,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Send => "the request was not read",
+            Self::Request => "the request took too long",
             Self::FirstByte => "no reply began",
             Self::Receive => "the reply stopped",
         })

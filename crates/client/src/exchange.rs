@@ -10,9 +10,10 @@ use std::sync::Arc;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use repono_journal::Stamp;
+use tokio::time::timeout;
 
 use crate::body::Outgoing;
-use crate::error::ClientError;
+use crate::error::{ClientError, Stage};
 use crate::pool::Host;
 
 pub(crate) use reply::{Reply, header};
@@ -47,7 +48,21 @@ impl Ask {
 /// A GET or HEAD is sent once more, on a fresh connection, when its reused one ends
 /// before a reply begins (RFC 9110 section 9.2.2) or falls silent. Anything is sent
 /// on another connection if nothing of it has been written.
+///
+/// *Errors*: [`ClientError::TimedOut`] after [`Limits::request`](crate::Limits) where
+/// there is no body, whatever it was that took so long.
 pub(crate) async fn exchange(host: &Arc<Host>, ask: Ask) -> Result<Reply, ClientError> {
+    let bare = ask.body.length() == Some(0);
+    // Two attempts with two handshakes each are too much for the stacks of callers.
+    let exchanged = Box::pin(within(host, ask));
+    if !bare {
+        return exchanged.await;
+    }
+    let exchanged = timeout(host.limits.request, exchanged).await;
+    exchanged.unwrap_or(Err(ClientError::TimedOut(Stage::Request)))
+}
+
+async fn within(host: &Arc<Host>, ask: Ask) -> Result<Reply, ClientError> {
     let started = Stamp::now();
     match Copy::of(&ask) {
         Some(copy) => race::run(host, &copy, started).await,

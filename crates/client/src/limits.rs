@@ -18,6 +18,10 @@ pub struct Limits {
     pub tls: Duration,
     /// From the last byte of the request to the first of the reply.
     pub first_byte: Duration,
+    /// From asking to the first byte of the reply, waits and second attempts
+    /// included, for a request without a body: one reply that does not come, and
+    /// another attempt. What has a body ends by `progress`.
+    pub request: Duration,
     /// Without a byte of progress in a body.
     pub progress: Duration,
     /// The longest an idle connection is kept, whatever the server advertises:
@@ -40,6 +44,7 @@ impl Limits {
         connect: Duration::from_secs(5),
         tls: Duration::from_secs(5),
         first_byte: Duration::from_secs(30),
+        request: Duration::from_secs(60),
         progress: Duration::from_secs(30),
         idle: Duration::from_secs(30),
         continue_wait: Duration::from_secs(1),

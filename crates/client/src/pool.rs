@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rand::Rng;
 use rand::rngs::StdRng;
 use repono_core::id::ConnectionId;
 use repono_journal::{ConnectionRecord, Manner, RequestRecord, Reuse, SharedRecorder, Stamp};
@@ -19,6 +20,7 @@ use crate::pool::dial::{DialTimes, dial};
 use crate::pool::link::{Connected, Link};
 use crate::pool::path::Path;
 use crate::pool::slot::{Effect, Event, Slot};
+use crate::pool::turns::Turns;
 
 pub(crate) mod budget;
 pub(crate) mod dial;
@@ -26,6 +28,7 @@ pub(crate) mod idle;
 pub(crate) mod link;
 pub(crate) mod path;
 pub(crate) mod slot;
+pub(crate) mod turns;
 
 /// After a reply's last byte hyper needs a moment to be ready for the next
 /// request; a connection that takes longer is not worth keeping.
@@ -53,6 +56,7 @@ pub(crate) struct Host {
     recorder: Option<SharedRecorder>,
     random: Mutex<StdRng>,
     path: Mutex<Path>,
+    turns: Turns,
 }
 
 /// A request's right to be under way, shared by its attempts.
@@ -87,6 +91,7 @@ impl Host {
             recorder,
             random: Mutex::new(random),
             path: Mutex::new(Path::new(count)),
+            turns: Turns::new(),
         }
     }
 
@@ -118,12 +123,22 @@ impl Host {
         freshness: Freshness,
         queued_ns: u64,
     ) -> Result<Lease, ClientError> {
-        let (index, effect) = self.claim(freshness).ok_or(ClientError::Busy)?;
+        let asked_ns = Stamp::mono_now();
+        let open = match freshness {
+            Freshness::Any => self.claim_open(),
+            Freshness::Fresh => None,
+        };
+        let turn = match open {
+            Some(_) => None,
+            None => self.turns.take(self.chance()).await,
+        };
+        // While one waited, another may have brought a connection back.
+        let (index, effect) = open.or_else(|| self.claim(freshness)).ok_or(ClientError::Busy)?;
         let mut lease = Lease {
             host: Arc::clone(self),
             index: Some(index),
             connected: None,
-            queued_ns,
+            queued_ns: queued_ns.saturating_add(Stamp::mono_now().saturating_sub(asked_ns)),
             dialled: DialTimes::default(),
             reuse: Reuse::New,
             permit,
@@ -137,6 +152,7 @@ impl Host {
             Effect::Dial | Effect::Nothing => lease.open().await?,
             Effect::Close(old) => close(old, Manner::Kill),
         }
+        drop(turn);
         Ok(lease)
     }
 
@@ -149,6 +165,11 @@ impl Host {
 
     pub(crate) fn new_id(&self) -> ConnectionId {
         ConnectionId::random(&mut *lock(&self.random))
+    }
+
+    /// From 0 to 1.
+    fn chance(&self) -> f64 {
+        lock(&self.random).random()
     }
 
     /// What is known of the path, for a moment.
@@ -193,6 +214,18 @@ impl Host {
         if let Some(recorder) = &self.recorder {
             recorder.connection(record);
         }
+    }
+
+    /// A connection that is open and may be used.
+    fn claim_open(&self) -> Option<(usize, Effect<Connected>)> {
+        let now = Instant::now();
+        let mut slots = lock(&self.slots);
+        let usable = slots.iter().enumerate().filter_map(|(index, slot)| match slot.fitness(now)? {
+            slot::Fitness::Usable(until) => Some((until, index)),
+            slot::Fitness::Stale | slot::Fitness::Empty => None,
+        });
+        let (_, index) = usable.max()?;
+        Some((index, step(slots.get_mut(index)?, Event::Claim { now })))
     }
 
     fn claim(&self, freshness: Freshness) -> Option<(usize, Effect<Connected>)> {
@@ -321,7 +354,14 @@ impl Lease {
     }
 
     async fn open(&mut self) -> Result<(), ClientError> {
-        let dialled = dial(&self.host).await?;
+        // Boxed: two handshakes are much more than what a request on an open connection
+        // needs.
+        let dialled = Box::pin(dial(&self.host)).await;
+        match &dialled {
+            Ok(_) => self.host.turns.succeeded(),
+            Err(_) => self.host.turns.failed(Instant::now(), self.host.chance()),
+        }
+        let dialled = dialled?;
         let Some(index) = self.index else { return Err(ClientError::Busy) };
         let (connected, times) = self.host.spawn(dialled, index);
         self.dialled = times;

@@ -318,6 +318,42 @@ async fn a_server_that_says_nothing_is_given_up_and_its_connection_with_it() {
 }
 
 #[tokio::test]
+async fn a_request_ends_by_its_deadline_whatever_it_waits_for() {
+    let server = serve(with_vending(Arc::default(), |_| Move::Silence)).await;
+    // Longer than the handshakes with vending and a head take on a busy machine.
+    let bench = Bench::new(&server, Limits { request: Duration::from_secs(3), ..Limits::DEFAULT });
+    let object = "demo/files/k".parse().unwrap();
+    let ended = tokio::time::timeout(Limits::DEFAULT.first_byte / 2, bench.client.stat(&object)).await;
+    let ended = ended.expect("long before a single answer is given up");
+    assert!(matches!(ended, Err(ClientError::TimedOut(Stage::Request))), "{ended:?}");
+    assert_eq!(bench.lines("request")[0]["error"]["code"], "Abandoned");
+    assert_eq!(bench.client.idle_connections(), 0);
+}
+
+#[tokio::test]
+async fn whoever_comes_at_once_shakes_hands_one_after_another_and_shares_what_stands() {
+    let server = serve(with_vending(Arc::default(), |_| object_head())).await;
+    let bench = Bench::new(&server, Limits::DEFAULT);
+    let mut running = tokio::task::JoinSet::new();
+    for n in 0..16 {
+        let client = Arc::clone(&bench.client);
+        running.spawn(async move { client.stat(&format!("demo/files/{n}").parse().unwrap()).await });
+    }
+    while let Some(done) = running.join_next().await {
+        done.unwrap().unwrap();
+    }
+    let lines = bench.lines("request");
+    assert_eq!(lines.len(), 16);
+    let resumed = |line: &Value| line["tls"]["resumed"] == true;
+    let fresh: Vec<_> = lines.iter().filter(|l| l["repono"]["connection"]["reused"] == false).collect();
+    let full = fresh.iter().filter(|line| !resumed(line)).count();
+    // On a machine that takes so long for a handshake nobody waits for it.
+    let impatient = |line: &&&Value| line["repono"]["phase_ns"]["queue"].as_u64() > Some(250_000_000);
+    let gave_up = fresh.iter().filter(impatient).count();
+    assert!(full <= 1 + gave_up, "{full} of {} handshakes were full, {gave_up} gave up", fresh.len());
+}
+
+#[tokio::test]
 async fn a_ticket_is_kept_and_fetched_anew_once_when_it_has_expired() {
     let issued = Arc::new(AtomicUsize::new(0));
     let handler = |heard: Heard| match heard.field("x-auth-ticket") {
