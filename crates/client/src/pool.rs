@@ -14,12 +14,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use crate::endpoint::Endpoint;
-use crate::error::ClientError;
 use crate::limits::Limits;
-use crate::pool::dial::{DialTimes, dial};
+use crate::pool::dial::{DialTimes, NoConnection, dial};
 use crate::pool::link::{Connected, Link};
 use crate::pool::path::Path;
 use crate::pool::slot::{Effect, Event, Slot};
+use crate::pool::suspension::{Suspensions, suspended};
 use crate::pool::turns::Turns;
 
 pub(crate) mod budget;
@@ -28,6 +28,7 @@ pub(crate) mod idle;
 pub(crate) mod link;
 pub(crate) mod path;
 pub(crate) mod slot;
+pub(crate) mod suspension;
 pub(crate) mod turns;
 
 /// After a reply's last byte hyper needs a moment to be ready for the next
@@ -57,6 +58,7 @@ pub(crate) struct Host {
     random: Mutex<StdRng>,
     path: Mutex<Path>,
     turns: Turns,
+    suspensions: Suspensions,
 }
 
 /// A request's right to be under way, shared by its attempts.
@@ -92,19 +94,20 @@ impl Host {
             random: Mutex::new(random),
             path: Mutex::new(Path::new(count)),
             turns: Turns::new(),
+            suspensions: Suspensions::new(suspended()),
         }
     }
 
     /// Lends a connection, waiting for a place and opening one where needed.
     ///
     /// *Cancel safety*: dropping the future gives the place back.
-    pub(crate) async fn lease(self: &Arc<Self>, freshness: Freshness) -> Result<Lease, ClientError> {
+    pub(crate) async fn lease(self: &Arc<Self>, freshness: Freshness) -> Result<Lease, Box<NoConnection>> {
         let asked_ns = Stamp::mono_now();
         let permit = timeout(self.limits.queue, Arc::clone(&self.permits).acquire_owned())
             .await
             .ok()
             .and_then(Result::ok)
-            .ok_or(ClientError::Busy)?;
+            .ok_or_else(NoConnection::busy)?;
         let queued_ns = Stamp::mono_now().saturating_sub(asked_ns);
         self.lease_in(Arc::new(permit), freshness, queued_ns).await
     }
@@ -113,7 +116,7 @@ impl Host {
     /// permit.
     ///
     /// *Cancel safety*: dropping the future gives the place back.
-    pub(crate) async fn lease_beside(self: &Arc<Self>, permit: Permit) -> Result<Lease, ClientError> {
+    pub(crate) async fn lease_beside(self: &Arc<Self>, permit: Permit) -> Result<Lease, Box<NoConnection>> {
         self.lease_in(permit, Freshness::Fresh, 0).await
     }
 
@@ -122,8 +125,9 @@ impl Host {
         permit: Permit,
         freshness: Freshness,
         queued_ns: u64,
-    ) -> Result<Lease, ClientError> {
+    ) -> Result<Lease, Box<NoConnection>> {
         let asked_ns = Stamp::mono_now();
+        self.notice_suspension(suspended());
         let open = match freshness {
             Freshness::Any => self.claim_open(),
             Freshness::Fresh => None,
@@ -133,7 +137,7 @@ impl Host {
             None => self.turns.take(self.chance()).await,
         };
         // While one waited, another may have brought a connection back.
-        let (index, effect) = open.or_else(|| self.claim(freshness)).ok_or(ClientError::Busy)?;
+        let (index, effect) = open.or_else(|| self.claim(freshness)).ok_or_else(NoConnection::busy)?;
         let mut lease = Lease {
             host: Arc::clone(self),
             index: Some(index),
@@ -183,6 +187,14 @@ impl Host {
         let count = lock(&self.slots).len();
         for index in 0..count {
             self.on(index, Event::Closing, Manner::Kill);
+        }
+    }
+
+    /// Drops what idled while the machine was suspended: nobody knows for how long it
+    /// did, and neither FIN nor RST was heard. `total` is that of all suspensions.
+    pub(crate) fn notice_suspension(&self, total: Duration) {
+        if self.suspensions.noticed(total) {
+            self.distrust_idle();
         }
     }
 
@@ -353,7 +365,7 @@ impl Lease {
         self.connected = Some(connected);
     }
 
-    async fn open(&mut self) -> Result<(), ClientError> {
+    async fn open(&mut self) -> Result<(), Box<NoConnection>> {
         // Boxed: two handshakes are much more than what a request on an open connection
         // needs.
         let dialled = Box::pin(dial(&self.host)).await;
@@ -361,8 +373,11 @@ impl Lease {
             Ok(_) => self.host.turns.succeeded(),
             Err(_) => self.host.turns.failed(Instant::now(), self.host.chance()),
         }
-        let dialled = dialled?;
-        let Some(index) = self.index else { return Err(ClientError::Busy) };
+        let dialled = dialled.map_err(|mut none| {
+            none.queued_ns = self.queued_ns;
+            none
+        })?;
+        let Some(index) = self.index else { return Err(NoConnection::busy()) };
         let (connected, times) = self.host.spawn(dialled, index);
         self.dialled = times;
         self.connected = Some(connected);

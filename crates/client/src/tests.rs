@@ -17,6 +17,7 @@ use crate::client::{Client, Options};
 use crate::error::{ClientError, Stage};
 use crate::limits::Limits;
 use crate::pool::idle::IdleEnd;
+use crate::pool::suspension::suspended;
 use crate::profile::Profile;
 use crate::progress::{Progress, Silent};
 
@@ -79,13 +80,24 @@ impl Bench {
         self.dir.path().join(name)
     }
 
+    /// How the requests ended that did not end well.
+    fn codes(&self) -> Vec<String> {
+        let lines = self.all_lines("request");
+        lines.iter().filter_map(|line| line["error"]["code"].as_str().map(str::to_owned)).collect()
+    }
+
     /// The journal's lines of one kind, those of vending left out.
     fn lines(&self, action: &str) -> Vec<Value> {
+        let lines = self.all_lines(action).into_iter();
+        lines.filter(|line| line["url"]["path"] != "/v1/tickets").collect()
+    }
+
+    fn all_lines(&self, action: &str) -> Vec<Value> {
         self.journal.flush();
         let text = fs::read_to_string(self.dir.path().join("journal/client-1.jsonl")).unwrap();
         assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "a secret is in the journal");
         let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.filter(|l| l["event"]["action"] == action && l["url"]["path"] != "/v1/tickets").collect()
+        lines.filter(|line| line["event"]["action"] == action).collect()
     }
 }
 
@@ -390,9 +402,32 @@ async fn an_untrusted_server_and_a_closed_port_are_told_apart() {
     let bench = Bench::new(&distrusting, Limits::DEFAULT);
     let object = "demo/files/k".parse().unwrap();
     assert!(matches!(bench.client.stat(&object).await, Err(ClientError::Tls { .. })));
+    assert_eq!(bench.codes(), ["HandshakeFailed"], "asked of vending, for a ticket");
     let unused = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let bench = Bench::new(&Server { address: unused, ..other }, Limits::DEFAULT);
     assert!(matches!(bench.client.stat(&object).await, Err(ClientError::Unreachable { .. })));
+    assert_eq!(bench.codes(), ["ConnectRefused"; 3]);
+    let line = bench.all_lines("request").pop().unwrap();
+    assert_eq!(line["destination"]["port"], unused.port());
+    assert!(
+        line.get("source").is_none() && line["repono"]["phase_ns"]["connect"].as_u64() > Some(0),
+        "{line}"
+    );
+}
+
+/// Whoever slept does not know what has become of his connections.
+#[tokio::test]
+async fn what_was_kept_through_a_suspension_is_not_used() {
+    let server = serve(with_vending(Arc::default(), |_| object_head())).await;
+    let bench = Bench::new(&server, Limits::DEFAULT);
+    let object = "demo/files/k".parse().unwrap();
+    let connections = || server.connections.load(Ordering::SeqCst);
+    bench.client.stat(&object).await.unwrap();
+    bench.client.stat(&object).await.unwrap();
+    assert_eq!(connections(), 2, "vending, and the one that is kept");
+    bench.client.storage.notice_suspension(suspended() + Duration::from_secs(300));
+    bench.client.stat(&object).await.unwrap();
+    assert_eq!(connections(), 3);
 }
 
 /// What a test wants to know of the requests that a server heard.

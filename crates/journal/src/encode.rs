@@ -66,7 +66,11 @@ pub(crate) fn request(
         });
         http(o, record);
         o.object("url", |o| o.text("path", record.path.as_bytes()));
-        ends(o, record.source, record.destination);
+        for (name, end) in [("source", record.source), ("destination", record.destination)] {
+            if let Some(end) = end {
+                o.address(name, end);
+            }
+        }
         tls(o, record.tls);
         if !record.actor.is_empty() {
             o.object("user", |o| o.text("name", record.actor.as_bytes()));

@@ -104,10 +104,11 @@ pub struct RequestRecord {
     pub started: Stamp,
     /// When it ended, on the clock of [`Stamp::mono_ns`].
     pub ended_mono_ns: u64,
-    /// The client's end of the connection.
-    pub source: SocketAddr,
-    /// The server's end of the connection.
-    pub destination: SocketAddr,
+    /// The client's end of the connection; `None` where there was none.
+    pub source: Option<SocketAddr>,
+    /// The server's end of the connection, or where a connection was tried; `None`
+    /// where no address was known.
+    pub destination: Option<SocketAddr>,
     /// The method; `None` where the request could not be read that far.
     pub method: Option<Method>,
     /// The path without its query.
@@ -153,14 +154,25 @@ impl RequestRecord {
         destination: SocketAddr,
     ) -> Self {
         Self {
+            source: Some(source),
+            destination: Some(destination),
+            ..Self::unconnected(side, connection, started)
+        }
+    }
+
+    /// The same of a request for which there is no connection yet; `connection` is
+    /// the one that was tried.
+    #[must_use]
+    pub const fn unconnected(side: Side, connection: ConnectionId, started: Stamp) -> Self {
+        Self {
             side,
             trans_id: None,
             connection,
             balancer_id: None,
             started,
             ended_mono_ns: started.mono_ns,
-            source,
-            destination,
+            source: None,
+            destination: None,
             method: None,
             path: UrlPath::EMPTY,
             status: None,

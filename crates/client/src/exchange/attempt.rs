@@ -15,6 +15,7 @@ use super::race::Lent;
 use super::{AGENT, Reply};
 use crate::body::{Outgoing, Sending};
 use crate::error::{ClientError, Stage};
+use crate::pool::dial::{DialTimes, NoConnection};
 use crate::pool::idle::IdleEnd;
 use crate::pool::link::manner_of;
 use crate::pool::{Freshness, Host, Lease, Permit};
@@ -52,13 +53,13 @@ pub(super) async fn once(
         Origin::Pool(freshness) => host.lease(freshness).await,
         Origin::Beside(permit) => host.lease_beside(permit).await,
     };
-    let mut lease = lease.map_err(Lost::Failed)?;
+    let asked = Asked { started, number };
+    let mut lease = lease.map_err(|none| Lost::Failed(asked.in_vain(host, *none, &request)))?;
     let facts = lease_facts(&mut lease).map_err(Lost::Failed)?;
-    let mut unfinished = Unfinished { host, record: Some(record(&facts, started, &request, &lease)), facts };
+    let mut unfinished = Unfinished { host, record: Some(asked.on(&facts, &request, &lease)), facts };
     let Unfinished { record: Some(record), facts, .. } = &mut unfinished else {
         return Err(Lost::Failed(ClientError::Busy));
     };
-    record.attempts = number;
     let idle_before = idle_before(record);
     if let (Some(idle_before), Some(reused)) = (idle_before, reused) {
         // Nobody may be interested any more.
@@ -99,11 +100,11 @@ pub(super) async fn only(
     number: u8,
     started: Stamp,
 ) -> Result<Reply, ClientError> {
-    let mut freshness = Freshness::Any;
+    let (asked, mut freshness) = (Asked { started, number }, Freshness::Any);
     loop {
-        let mut lease = host.lease(freshness).await?;
-        let mut record = record(&lease_facts(&mut lease)?, started, &request, &lease);
-        record.attempts = number;
+        let lease = host.lease(freshness).await;
+        let mut lease = lease.map_err(|none| asked.in_vain(host, *none, &request))?;
+        let mut record = asked.on(&lease_facts(&mut lease)?, &request, &lease);
         let sending = request.body().sending();
         match attempt(host, &mut lease, request, &sending, &mut record).await {
             Ok(response) => return Ok(Reply::new(host, lease, response, record, sending)),
@@ -216,20 +217,50 @@ fn lease_facts(lease: &mut Lease) -> Result<LeaseFacts, ClientError> {
     link.map(|link| LeaseFacts { link }).ok_or(ClientError::Busy)
 }
 
-fn record(facts: &LeaseFacts, started: Stamp, request: &Request<Outgoing>, lease: &Lease) -> RequestRecord {
-    let link = &facts.link;
-    let mut record = RequestRecord::new(Side::Client, link.id, started, link.source, link.destination);
-    record.method = repono_core::request::Method::parse(request.method().as_str().as_bytes());
-    record.path = UrlPath::of_target(request.uri().path().as_bytes());
-    record.balancer_id = link.balancer_id.get().copied();
-    record.reuse = lease.reuse;
-    record.tls = Some(link.tls);
-    record.user_agent = Text::new(AGENT);
-    record.phases_ns.queue = lease.queued_ns;
-    record.phases_ns.dns = lease.dialled.dns;
-    record.phases_ns.connect = lease.dialled.connect;
-    record.phases_ns.tls = lease.dialled.tls;
-    record
+/// What is recorded of every attempt.
+#[derive(Clone, Copy)]
+struct Asked {
+    started: Stamp,
+    number: u8,
+}
+
+impl Asked {
+    fn on(self, facts: &LeaseFacts, request: &Request<Outgoing>, lease: &Lease) -> RequestRecord {
+        let link = &facts.link;
+        let record = RequestRecord::new(Side::Client, link.id, self.started, link.source, link.destination);
+        let mut record = self.filled(record, request, lease.queued_ns, lease.dialled);
+        record.balancer_id = link.balancer_id.get().copied();
+        record.reuse = lease.reuse;
+        record.tls = Some(link.tls);
+        record
+    }
+
+    /// Records the attempt that got no connection.
+    fn in_vain(self, host: &Host, none: NoConnection, request: &Request<Outgoing>) -> ClientError {
+        let record = RequestRecord::unconnected(Side::Client, host.new_id(), self.started);
+        let mut record = self.filled(record, request, none.queued_ns, none.times);
+        record.destination = none.destination;
+        host.record(&lost(record, none.code));
+        none.error
+    }
+
+    fn filled(
+        self,
+        mut record: RequestRecord,
+        request: &Request<Outgoing>,
+        queued_ns: u64,
+        dialled: DialTimes,
+    ) -> RequestRecord {
+        record.attempts = self.number;
+        record.method = repono_core::request::Method::parse(request.method().as_str().as_bytes());
+        record.path = UrlPath::of_target(request.uri().path().as_bytes());
+        record.user_agent = Text::new(AGENT);
+        record.phases_ns.queue = queued_ns;
+        record.phases_ns.dns = dialled.dns;
+        record.phases_ns.connect = dialled.connect;
+        record.phases_ns.tls = dialled.tls;
+        record
+    }
 }
 
 fn failed(

@@ -12,7 +12,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use repono_journal::Stamp;
 use repono_net::socket::{self, SocketOptions};
-use repono_net::tls;
+use repono_net::tls::{self, HandshakeError};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -35,12 +35,27 @@ const SYN_ANSWERED: Duration = Duration::from_millis(250);
 /// A server that has not answered a hello by then stands still.
 const HELLO_ANSWERED: Duration = Duration::from_secs(1);
 
+const CONNECT_FAILED: &str = "ConnectFailed";
+
 /// What opening took, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DialTimes {
     pub(crate) dns: u64,
     pub(crate) connect: u64,
     pub(crate) tls: u64,
+}
+
+/// There is no connection.
+pub(crate) struct NoConnection {
+    pub(crate) error: ClientError,
+    /// Why, in the journal's word.
+    pub(crate) code: &'static str,
+    /// What was tried last.
+    pub(crate) destination: Option<SocketAddr>,
+    /// How long the request waited for its turn.
+    pub(crate) queued_ns: u64,
+    /// How far it came.
+    pub(crate) times: DialTimes,
 }
 
 pub(crate) struct Dialled {
@@ -52,18 +67,21 @@ pub(crate) struct Dialled {
 /// Name look-up, TCP, TLS, HTTP, each within its limit. Where a handshake is not
 /// answered soon, another connection is tried beside it, and the first one that
 /// stands is taken: nothing was asked for yet.
-pub(crate) async fn dial(host: &Host) -> Result<Dialled, ClientError> {
+pub(crate) async fn dial(host: &Host) -> Result<Dialled, Box<NoConnection>> {
     let opened = Stamp::now();
-    let addresses = resolve(host).await.map_err(|source| unreachable(host, source))?;
+    let mut way = Way { host, step_ns: opened.mono_ns, times: DialTimes::default(), destination: None };
+    let resolved = resolve(host).await;
+    way.times.dns = way.step();
+    let addresses = resolved.map_err(|source| way.unreachable(source, "NameNotResolved"))?;
     let connected = AtomicBool::new(false);
-    let mut first = pin!(open(host, &addresses, opened, &connected));
+    let mut first = pin!(open(way, &addresses, opened, &connected));
     tokio::select! {
         biased;
         ended = &mut first => return ended,
         () = unanswered(&connected) => {}
     }
     let other = AtomicBool::new(false);
-    let mut second = pin!(open(host, &addresses, opened, &other));
+    let mut second = pin!(open(Way { step_ns: Stamp::mono_now(), ..way }, &addresses, opened, &other));
     tokio::select! {
         ended = &mut first => match ended {
             Ok(dialled) => Ok(dialled),
@@ -84,42 +102,84 @@ async fn unanswered(connected: &AtomicBool) {
     }
 }
 
-fn unreachable(host: &Host, source: io::Error) -> ClientError {
-    ClientError::Unreachable { endpoint: host.endpoint.to_string(), source }
+impl NoConnection {
+    /// Every place of the pool was taken for too long.
+    pub(crate) fn busy() -> Box<Self> {
+        let times = DialTimes::default();
+        Box::new(Self { error: ClientError::Busy, code: "PoolBusy", destination: None, queued_ns: 0, times })
+    }
+}
+
+/// How far the opening of a connection has come.
+#[derive(Clone, Copy)]
+struct Way<'h> {
+    host: &'h Host,
+    /// When the last step ended.
+    step_ns: u64,
+    times: DialTimes,
+    destination: Option<SocketAddr>,
+}
+
+impl Way<'_> {
+    /// How long the step took that ends now.
+    fn step(&mut self) -> u64 {
+        let begun_ns = std::mem::replace(&mut self.step_ns, Stamp::mono_now());
+        self.step_ns.saturating_sub(begun_ns)
+    }
+
+    fn ends(&self, error: ClientError, code: &'static str) -> Box<NoConnection> {
+        let Self { times, destination, .. } = *self;
+        Box::new(NoConnection { error, code, destination, queued_ns: 0, times })
+    }
+
+    fn unreachable(&self, source: io::Error, code: &'static str) -> Box<NoConnection> {
+        self.ends(ClientError::Unreachable { endpoint: self.host.endpoint.to_string(), source }, code)
+    }
 }
 
 /// One connection, from TCP to HTTP.
 async fn open(
-    host: &Host,
+    mut way: Way<'_>,
     addresses: &[SocketAddr],
     opened: Stamp,
     connected: &AtomicBool,
-) -> Result<Dialled, ClientError> {
-    let unreachable = |source| unreachable(host, source);
-    let begun_ns = Stamp::mono_now();
-    let stream = connect(host, addresses).await.map_err(unreachable)?;
+) -> Result<Dialled, Box<NoConnection>> {
+    let host = way.host;
+    let stream = connect(host, addresses, &mut way.destination).await;
+    way.times.connect = way.step();
+    let stream = stream.map_err(|source| {
+        let code = connect_code(source.kind());
+        way.unreachable(source, code)
+    })?;
     connected.store(true, Ordering::Relaxed);
-    let connected_ns = Stamp::mono_now();
-    let ends = (stream.local_addr().map_err(unreachable)?, stream.peer_addr().map_err(unreachable)?);
+    let ends = stream.local_addr().and_then(|local| Ok((local, stream.peer_addr()?)));
+    let ends = ends.map_err(|source| way.unreachable(source, CONNECT_FAILED))?;
     // Without it the connection serves, and is only not watched.
     let socket = stream.as_fd().try_clone_to_owned().ok();
-    let name = host.endpoint.server_name();
-    let (stream, facts) = tls::connect(&host.tls, name, stream, host.limits.tls)
-        .await
-        .map_err(|source| ClientError::Tls { endpoint: host.endpoint.to_string(), source })?;
-    let secured_ns = Stamp::mono_now();
+    let secured = tls::connect(&host.tls, host.endpoint.server_name(), stream, host.limits.tls).await;
+    way.times.tls = way.step();
+    let (stream, facts) = secured.map_err(|source| {
+        let code = match &source {
+            HandshakeError::Timeout => "HandshakeTimedOut",
+            HandshakeError::Failed(_) => "HandshakeFailed",
+        };
+        way.ends(ClientError::Tls { endpoint: host.endpoint.to_string(), source }, code)
+    })?;
     let (sender, driver) = http1::Builder::new()
         .max_buf_size(REPLY_HEAD_BYTES_MAX)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(ClientError::Broken)?;
+        .map_err(|source| way.ends(ClientError::Broken(source), "ConnectionBroken"))?;
     let link = Arc::new(Link::new(host.new_id(), opened, ends, facts, socket));
-    let times = DialTimes {
-        dns: begun_ns.saturating_sub(opened.mono_ns),
-        connect: connected_ns.saturating_sub(begun_ns),
-        tls: secured_ns.saturating_sub(connected_ns),
-    };
-    Ok(Dialled { connected: Connected { sender, link }, driver, times })
+    Ok(Dialled { connected: Connected { sender, link }, driver, times: way.times })
+}
+
+const fn connect_code(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::ConnectionRefused => "ConnectRefused",
+        io::ErrorKind::TimedOut => "ConnectTimedOut",
+        _ => CONNECT_FAILED,
+    }
 }
 
 async fn resolve(host: &Host) -> io::Result<Vec<SocketAddr>> {
@@ -129,9 +189,14 @@ async fn resolve(host: &Host) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// Tries one address after the other; the last error is the one that is told.
-async fn connect(host: &Host, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+async fn connect(
+    host: &Host,
+    addresses: &[SocketAddr],
+    tried: &mut Option<SocketAddr>,
+) -> io::Result<TcpStream> {
     let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
+        *tried = Some(*address);
         match socket::connect(*address, &SocketOptions::CLIENT, host.limits.connect).await {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,

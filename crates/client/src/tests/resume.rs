@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
@@ -115,8 +116,8 @@ async fn a_download_outlives_a_service_that_is_away_for_a_moment() {
     let back = async {
         super::until(|| door.lock().unwrap().is_none()).await;
         // Until then a connect is refused, and the download has to come again.
-        super::until(|| std::net::TcpStream::connect(address).is_err()).await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        let refused = |line: &Value| line["error"]["code"] == "ConnectRefused";
+        super::until(|| bench.lines("request").iter().any(refused)).await;
         entrance(address, behind).await
     };
     let object = "demo/files/f".parse().unwrap();
