@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use repono_net::socket::{KEEPALIVE_S, SocketOptions};
@@ -55,9 +56,8 @@ pub struct Config {
     pub server_name: String,
     /// The heads: 1 to 64.
     pub heads: Vec<HeadAddress>,
-    /// Threads that relay. Default 1: one core relays tens of thousands of turns
-    /// per second; more than the machine's cores gain nothing.
-    #[serde(default = "threads")]
+    /// Threads that relay. Default: [`default_threads`].
+    #[serde(default = "default_threads")]
     pub threads: usize,
     /// Connections at a time, over all threads. Default 10,000: each needs two
     /// descriptors, and the usual limit for a service is 20,000. Lowered at the
@@ -244,8 +244,11 @@ const fn weight() -> u32 {
     1
 }
 
-const fn threads() -> usize {
-    1
+/// One for each core of the machine: a single one has to be woken for nearly every
+/// packet, and more gain nothing.
+#[must_use]
+pub fn default_threads() -> usize {
+    available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
 }
 
 const fn connections_max() -> usize {
@@ -286,7 +289,10 @@ mod tests {
         let config = config();
         assert_eq!(config.validate(), Ok(()));
         assert_eq!((config.name.as_str(), config.server_name.as_str()), ("balancer", "localhost"));
-        assert_eq!((config.threads, config.connections_max, config.idle().as_secs()), (1, 10_000, 900));
+        assert_eq!(
+            (config.threads, config.connections_max, config.idle().as_secs()),
+            (super::default_threads(), 10_000, 900)
+        );
         assert!(!config.closes_before_heads());
         assert_eq!(config.heads[0].weight, 1);
         assert_eq!((config.age_max_s, config.log), (None, None));

@@ -206,7 +206,7 @@ impl Plan {
                 ca: layout.ca(),
                 server_name: "localhost".into(),
                 heads: heads.collect(),
-                threads: 1,
+                threads: repono_balancer::config::default_threads(),
                 // Two descriptors each, within the usual limit of 20,000.
                 connections_max: 9_000,
                 idle_ms: 900_000,
