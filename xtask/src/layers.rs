@@ -8,13 +8,14 @@ use serde_json::Value;
 use crate::run::root;
 
 /// Rank of each crate, by package name; see ARCHITECTURE.md.
-const RANKS: [(&str, u8); 16] = [
+const RANKS: [(&str, u8); 17] = [
     ("repono-core", 0),
     ("repono-http1", 1),
     ("repono-journal", 1),
     ("repono-policy", 1),
     ("repono-ticket", 1),
     ("repono-wire", 1),
+    ("repono-diagnose", 2),
     ("repono-net", 2),
     ("repono-relay", 2),
     ("repono-store", 2),

@@ -4,6 +4,7 @@
 
 mod admin;
 mod connect;
+mod diagnose;
 mod lab;
 mod objects;
 mod output;
@@ -55,6 +56,8 @@ enum Command {
     Admin(admin::Options),
     /// Replay the incident on this machine: faults, and their remedies
     Lab(lab::Options),
+    /// Find what happened, on which hop, from logs
+    Diagnose(diagnose::Options),
     /// Run one head
     Head(service::Options),
     /// Run the balancer
@@ -69,13 +72,14 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let form = if arguments.json { Form::Json } else { Form::Text };
     match run(arguments.command, form) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => output::report(&error, form),
     }
 }
 
-fn run(command: Command, form: Form) -> Result<()> {
-    match command {
+fn run(command: Command, form: Form) -> Result<ExitCode> {
+    let done = match command {
+        Command::Diagnose(options) => return diagnose::run(&options, form),
         Command::Up(options) => up::run(&options, form),
         Command::Ticket(options) => ticket::run(&options, form),
         Command::Put(options) => objects::put(&options, form),
@@ -91,7 +95,8 @@ fn run(command: Command, form: Form) -> Result<()> {
         Command::Balancer(options) => service::balancer(&options, form),
         Command::Vending(options) => service::vending(&options, form),
         Command::Monitor(options) => service::monitor(&options, form),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Runs `future` to its end on a runtime of its own.

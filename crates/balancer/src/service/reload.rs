@@ -126,7 +126,8 @@ mod tests {
     fn what_cannot_take_effect_is_named_with_the_way_to_do_it() {
         let same = Config { heads: Vec::new(), idle_ms: 7, connections_max: 7, ..config() };
         assert_eq!(left_out(&config(), &same), []);
-        let other = Config { threads: config().threads + 1, ca: "d".into(), admin_socket: "b".into(), ..config() };
+        let other =
+            Config { threads: config().threads + 1, ca: "d".into(), admin_socket: "b".into(), ..config() };
         assert_eq!(
             left_out(&config(), &other),
             [("admin_socket", Remedy::Restart), ("ca", Remedy::TakeOver), ("threads", Remedy::TakeOver)]

@@ -1,0 +1,33 @@
+//! From logs to findings: what happened to the requests, on which hop, and how one
+//! knows.
+//!
+//! Every adapter turns its log into the same events; requests and their attempts are
+//! put together from these, rules that are data look at each attempt, and a report
+//! says what was found, with its evidence, and what the evidence cannot tell.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`event`] | the closed set of events |
+//! | `input` | lines of files, in any encoding |
+//! | `system_net` | the adapter of System.Net traces |
+//! | [`timeline`] | requests and attempts, put together from events |
+//! | `rules` | the rules and their conditions; `rules.toml` is the data |
+//! | `story` | what happened to one request, in words |
+//! | [`finding`] | what was found, with its evidence |
+//! | [`diagnosis`] | all of it in a row |
+//! | [`report`] | a diagnosis as text, Markdown or JSON |
+
+pub mod diagnosis;
+pub mod event;
+pub mod finding;
+mod input;
+mod redact;
+pub mod report;
+mod rules;
+mod story;
+#[cfg(test)]
+mod synthetic;
+mod system_net;
+#[cfg(test)]
+mod tests;
+pub mod timeline;

@@ -1,0 +1,205 @@
+//! A diagnosis as text that can be sent on.
+
+use std::fmt::Write;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::TIMES_CONFIGURATION;
+use crate::diagnosis::{Diagnosis, Limit, in_words};
+use crate::event::Instant;
+use crate::finding::Finding;
+use crate::timeline::Mark;
+
+/// How headings and quotations are set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Plain,
+    Markdown,
+}
+
+/// For a terminal.
+#[must_use]
+pub fn text(diagnosis: &Diagnosis) -> String {
+    report(diagnosis, Style::Plain)
+}
+
+/// For a ticket or a wiki.
+#[must_use]
+pub fn markdown(diagnosis: &Diagnosis) -> String {
+    report(diagnosis, Style::Markdown)
+}
+
+struct Page {
+    out: String,
+    style: Style,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        // Writing to a String does not fail.
+        let _ = writeln!(self.out, "{line}");
+    }
+
+    fn title(&mut self, title: &str) {
+        match self.style {
+            Style::Plain => self.line(title),
+            Style::Markdown => self.line(&format!("# {title}\n")),
+        }
+    }
+
+    fn heading(&mut self, heading: &str) {
+        match self.style {
+            Style::Plain => self.line(&format!("\n{heading}")),
+            Style::Markdown => self.line(&format!("\n## {heading}\n")),
+        }
+    }
+
+    fn item(&mut self, item: &str) {
+        match self.style {
+            Style::Plain => self.line(&format!("  - {item}")),
+            Style::Markdown => self.line(&format!("- {item}")),
+        }
+    }
+
+    fn quote(&mut self, quoted: &str) {
+        match self.style {
+            Style::Plain => self.line(&format!("      {quoted}")),
+            Style::Markdown => self.line(&format!("  ```\n  {quoted}\n  ```")),
+        }
+    }
+
+    fn block(&mut self, block: &str) {
+        match self.style {
+            Style::Plain => block.lines().for_each(|line| self.line(&format!("      {line}"))),
+            Style::Markdown => self.line(&format!("```xml\n{block}\n```")),
+        }
+    }
+}
+
+fn report(diagnosis: &Diagnosis, style: Style) -> String {
+    let mut page = Page { out: String::new(), style };
+    if diagnosis.findings.is_empty() {
+        page.title("Nothing was found");
+    }
+    for finding in &diagnosis.findings {
+        of_finding(&mut page, diagnosis, finding);
+    }
+    of_inputs(&mut page, diagnosis);
+    page.out
+}
+
+fn of_finding(page: &mut Page, diagnosis: &Diagnosis, finding: &Finding) {
+    let times = if finding.count == 1 { "once".to_owned() } else { format!("{} times", finding.count) };
+    page.title(&format!("{}: {} ({times})", capital(&finding.confidence.to_string()), finding.title));
+    page.line(&format!("\n{}", finding.summary));
+    page.line(&format!("\n{}", finding.explanation));
+    page.heading("What happened");
+    for step in &finding.steps {
+        page.item(&format!("{}: {}", place(diagnosis, &step.mark), step.what));
+        page.quote(&step.mark.text);
+    }
+    if !finding.again.is_empty() {
+        page.heading("Again");
+        for mark in &finding.again {
+            page.item(&place(diagnosis, mark));
+            page.quote(&mark.text);
+        }
+    }
+    page.heading("Where");
+    page.item(&format!("Hop: {}", finding.hop));
+    for candidate in &finding.candidates {
+        page.item(&format!("Possible: {} ({})", candidate.title, candidate.hop));
+    }
+    if !finding.candidates.is_empty() {
+        page.item(
+            "These cannot be told apart without times: under 50 ms it is a race, from 1 s on a silent drop.",
+        );
+    }
+    for other in &finding.ruled_out {
+        page.item(&format!("Not {other}"));
+    }
+    page.heading("Impact");
+    page.item(&format!("{} of {} attempts", finding.count, finding.attempts));
+    if let (Some(added), Some(worst)) = (finding.added, finding.worst) {
+        page.item(&format!("{} waited in all, {} at the longest", in_words(added), in_words(worst)));
+    }
+    page.heading("What to change");
+    for remedy in &finding.remedies {
+        page.item(&format!("{}: {}", remedy.who, remedy.what));
+    }
+    page.heading("What would prove it");
+    page.item(&finding.prove);
+    page.line("");
+}
+
+fn of_inputs(page: &mut Page, diagnosis: &Diagnosis) {
+    page.heading("Evidence");
+    for input in &diagnosis.inputs {
+        let mut said = format!("{}: {}, {} lines", input.name, input.format.as_str(), input.lines);
+        if input.unclassified > 0 {
+            let shown: Vec<_> = input.shown.iter().map(u64::to_string).collect();
+            let more = if input.unclassified > shown.len() as u64 { " …" } else { "" };
+            let _ =
+                write!(said, ", {} of no known form (line {}{more})", input.unclassified, shown.join(", "));
+        }
+        page.item(&said);
+    }
+    page.item(&format!("Requests: {}; attempts: {}", diagnosis.requests, diagnosis.attempts));
+    if diagnosis.limits.is_empty() {
+        return;
+    }
+    page.heading("Limits of this evidence");
+    for known in &diagnosis.limits {
+        page.item(&limit(known));
+        if let Limit::NoTimes { .. } = known {
+            page.block(TIMES_CONFIGURATION);
+        }
+    }
+}
+
+/// A limit in words.
+pub(super) fn limit(limit: &Limit) -> String {
+    match limit {
+        Limit::NoTimes { anchors, between } => {
+            let mut said = "no timestamps: only the order is known; traceOutputOptions=\"DateTime,ProcessId,ThreadId\" adds them".to_owned();
+            if let (1.., Some((first, last))) = (anchors, between) {
+                let _ = write!(
+                    said,
+                    ". Clock of the server, to the second, in replies ({anchors}): {}",
+                    instant(*first)
+                );
+                if first != last {
+                    let _ = write!(said, " to {}", instant(*last));
+                }
+            }
+            said
+        }
+        Limit::Unclassified(count) => format!("{count} lines are of no known form and were passed over"),
+        Limit::UnknownFormat(name) => {
+            format!("{name} is of no known format: a System.Net trace is read")
+        }
+    }
+}
+
+fn instant(at: Instant) -> String {
+    let known = OffsetDateTime::from_unix_timestamp_nanos(at.0).ok();
+    known.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_else(|| "an impossible time".to_owned())
+}
+
+fn place(diagnosis: &Diagnosis, mark: &Mark) -> String {
+    let line = mark.place.line;
+    let at = mark.at.map(|at| format!(", {}", instant(at))).unwrap_or_default();
+    match diagnosis.inputs.as_slice() {
+        [_] => format!("line {line}{at}"),
+        inputs => {
+            let name = inputs.get(mark.place.file).map_or("?", |input| input.name.as_str());
+            format!("{name}:{line}{at}")
+        }
+    }
+}
+
+fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -1,0 +1,114 @@
+//! What happened to one request, in sentences and line by line.
+
+use crate::event::Extent;
+use crate::finding::Step;
+use crate::rules::Case;
+use crate::timeline::{Attempt, Mark, Origin};
+
+/// What happened, in one sentence.
+pub(crate) fn summary(case: &Case<'_>) -> String {
+    let attempt = case.attempt;
+    let mut said: Vec<_> = sent(attempt).into_iter().collect();
+    if let Some((mark, _, _)) = &attempt.failed {
+        let before = if attempt.answered.is_some() { "" } else { " before any response" };
+        said.push(format!("failed at {}{before}", mark.place));
+    }
+    said.extend(
+        attempt
+            .answered
+            .as_ref()
+            .map(|(mark, status)| format!("was answered with {status} at {}", mark.place)),
+    );
+    if let Some(next) = case.next {
+        said.push(format!("was sent again unseen on {}", resent(next)));
+        match (&next.answered, &next.failed) {
+            (Some((mark, _)), None) => said.push(format!("succeeded at {}", mark.place)),
+            (_, Some((mark, _, _))) => said.push(format!("failed again at {}", mark.place)),
+            (None, None) => {}
+        }
+    }
+    let last = said.pop().unwrap_or_default();
+    let name = &case.request.name;
+    if said.is_empty() {
+        format!("{name} {last}.")
+    } else {
+        format!("{name} {} and {last}.", said.join(", "))
+    }
+}
+
+fn sent(attempt: &Attempt) -> Option<String> {
+    let connection = &attempt.connection_name;
+    let at = |mark: &Option<Mark>| mark.as_ref().map(|mark| mark.place.to_string()).unwrap_or_default();
+    match attempt.origin {
+        Origin::Kept => Some(format!("was sent on the reused {connection} ({})", at(&attempt.assigned))),
+        Origin::KeptUnseen => Some(format!(
+            "was sent on the reused {connection} ({}, never created in this log)",
+            at(&attempt.assigned)
+        )),
+        Origin::Fresh => Some(format!("was sent on the new {connection} ({})", at(&attempt.connected))),
+        Origin::Unknown => None,
+    }
+}
+
+fn resent(next: &Attempt) -> String {
+    let name = &next.connection_name;
+    let (Origin::Fresh, Some(connected)) = (next.origin, &next.connected) else { return format!("{name}") };
+    match &next.handshake_done {
+        Some((done, extent)) => {
+            let how = match extent {
+                Extent::Full => "a full TLS handshake",
+                Extent::Resumed => "a resumed TLS session",
+                Extent::Unknown => "a TLS handshake",
+            };
+            format!("the new {name} with {how} (lines {} to {})", connected.place.line, done.place.line)
+        }
+        None => format!("the new {name} ({})", connected.place),
+    }
+}
+
+/// What happened, line by line.
+pub(crate) fn steps(case: &Case<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut step = |mark: Option<&Mark>, what: String| {
+        steps.extend(mark.map(|mark| Step { what, mark: mark.clone() }));
+    };
+    let (request, attempt) = (&case.request.name, case.attempt);
+    let connection = &attempt.connection_name;
+    match attempt.origin {
+        Origin::Kept => {
+            step(attempt.assigned.as_ref(), format!("{request} gets {connection} from the pool"));
+        }
+        Origin::KeptUnseen => step(
+            attempt.assigned.as_ref(),
+            format!("{request} gets {connection} from the pool, which was never created in this log"),
+        ),
+        Origin::Fresh => step(attempt.connected.as_ref(), format!("{connection} is opened for {request}")),
+        Origin::Unknown => {}
+    }
+    step(attempt.head_sent.as_ref(), "the head of the request is written".to_owned());
+    if let Some((mark, _, _)) = &attempt.failed {
+        let before = if attempt.answered.is_some() { "" } else { " before any reply" };
+        step(Some(mark), format!("the attempt fails{before}"));
+    }
+    if let Some((mark, status)) = &attempt.answered {
+        step(Some(mark), format!("the reply begins: {status}"));
+    }
+    let Some(next) = case.next else { return steps };
+    let name = &next.connection_name;
+    match (next.origin, &next.connected) {
+        (Origin::Fresh, Some(mark)) => step(Some(mark), format!("it is sent again on the new {name}")),
+        _ => step(next.assigned.as_ref(), format!("it is sent again on {name}")),
+    }
+    if let Some((mark, extent)) = &next.handshake_done {
+        let how = match extent {
+            Extent::Full => "a full TLS handshake is done",
+            Extent::Resumed => "a TLS session is resumed",
+            Extent::Unknown => "a TLS handshake is done",
+        };
+        step(Some(mark), how.to_owned());
+    }
+    if let Some((mark, status)) = &next.answered {
+        step(Some(mark), format!("the reply begins: {status}"));
+    }
+    steps
+}

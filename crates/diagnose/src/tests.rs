@@ -1,0 +1,237 @@
+//! Every rule: a case of it, a near miss, and the case among other threads; with times
+//! and without.
+
+use proptest::prelude::*;
+
+use crate::diagnosis::{Diagnoser, Diagnosis, Limit};
+use crate::finding::{Confidence, Hop};
+use crate::report;
+use crate::synthetic::{Story, Times, healthy, trace};
+
+const KEPT_ALIVE: &str = "The underlying connection was closed: A connection that was expected to be kept alive was closed by the server.";
+const CLOSED: &str = "The underlying connection was closed: The connection was closed unexpectedly.";
+
+fn diagnosed(text: &str) -> Diagnosis {
+    let mut diagnoser = Diagnoser::new().expect("rules");
+    diagnoser.read("trace.log", text.as_bytes()).expect("read");
+    diagnoser.finish()
+}
+
+/// Rule, variant and count of what is found.
+fn found(stories: &[Story], times: Times) -> Vec<(String, Option<String>, u64)> {
+    let text = trace(stories, times);
+    let diagnosis = diagnosed(&text);
+    assert_eq!(diagnosis.inputs[0].unclassified, 0, "{text}");
+    let findings = diagnosis.findings.into_iter();
+    findings.map(|finding| (finding.rule, finding.variant, finding.count)).collect()
+}
+
+fn kept() -> Story {
+    Story::new(11).create(1).assign(1, 1).open(1).send(1, "GET").reply(1, 20, 200, "").pause(90_000)
+}
+
+/// A request on a connection that died, sent again.
+fn stale(failed_after_ms: u64, words: &str) -> Story {
+    let story = kept().create(2).assign(2, 1).send(2, "HEAD").fail(2, failed_after_ms, words);
+    story.assign(2, 2).open(2).send(2, "HEAD").reply(2, 20, 200, "")
+}
+
+struct Row {
+    rule: &'static str,
+    variant: Option<&'static str>,
+    count: u64,
+    case: Story,
+    near_miss: Story,
+}
+
+fn rows() -> Vec<Row> {
+    let row = |rule, variant, case, near_miss| Row { rule, variant, count: 1, case, near_miss };
+    let fresh = || Story::new(11).create(1).assign(1, 1);
+    let many = |fields: &str, count: u32| {
+        (1..=count).fold(Story::new(11), |story, n| {
+            story.create(n).assign(n, n).open(n).send(n, "GET").reply(n, 9, 200, fields).pause(300)
+        })
+    };
+    vec![
+        row("stale-keepalive", Some("silent-drop"), stale(10_000, KEPT_ALIVE), healthy(11)),
+        row("stale-keepalive", Some("close-race"), stale(3, KEPT_ALIVE), kept()),
+        // The words are another language's; the order is the same.
+        row(
+            "stale-keepalive",
+            Some("silent-drop"),
+            stale(9_300, "Die zugrunde liegende Verbindung wurde geschlossen."),
+            stale(3, "The remote server returned an error: (500) Internal Server Error."),
+        ),
+        row(
+            "stale-keepalive-write",
+            Some("silent-drop"),
+            kept().create(2).assign(2, 1).send(2, "PUT").body().throw(2, 4_000, CLOSED),
+            kept().create(2).assign(2, 1).send(2, "PUT").body().reply(1, 4, 201, ""),
+        ),
+        row(
+            "fresh-connection-lost",
+            None,
+            fresh().open(1).send(1, "GET").throw(1, 5, CLOSED),
+            fresh().open(1).send(1, "GET").reply(1, 5, 200, "").throw(1, 5, CLOSED),
+        ),
+        row("no-connection", None, fresh().throw(1, 21_000, "Unable to connect to the remote server"), kept()),
+        row(
+            "name-not-resolved",
+            None,
+            fresh().throw(1, 12, "The remote name could not be resolved: 'files.example'"),
+            kept(),
+        ),
+        row(
+            "tls-refused",
+            None,
+            fresh().throw(
+                1,
+                12,
+                "The underlying connection was closed: Could not establish trust relationship for the SSL/TLS secure channel.",
+            ),
+            kept(),
+        ),
+        row(
+            "client-gave-up",
+            None,
+            kept().create(2).assign(2, 1).send(2, "GET").throw(2, 100_000, "The operation has timed out"),
+            kept().create(2).assign(2, 1).send(2, "GET").reply(1, 900, 200, ""),
+        ),
+        row(
+            "slow-reply",
+            None,
+            kept().create(2).assign(2, 1).send(2, "GET").reply(1, 2_500, 200, ""),
+            kept().create(2).assign(2, 1).send(2, "GET").reply(1, 900, 200, ""),
+        ),
+        Row { rule: "no-reuse", variant: None, count: 6, case: many("", 6), near_miss: many("", 4) },
+        Row {
+            rule: "keepalive-refused",
+            variant: None,
+            count: 6,
+            case: many("Connection: close\n", 6),
+            near_miss: many("Connection: close\n", 4),
+        },
+    ]
+}
+
+/// Rules that look at times alone find nothing without.
+const TIMED: &str = "slow-reply";
+
+#[test]
+fn each_rule_finds_its_case_and_no_near_miss() {
+    for row in rows() {
+        let expected = vec![(row.rule.to_owned(), row.variant.map(str::to_owned), row.count)];
+        assert_eq!(found(std::slice::from_ref(&row.case), Times::Given), expected);
+        let missed = found(&[row.near_miss], Times::Given);
+        assert!(missed.iter().all(|(rule, _, _)| rule != row.rule), "{}: {missed:?}", row.rule);
+        let untimed = found(&[row.case], Times::Missing);
+        match row.rule {
+            TIMED => assert_eq!(untimed, []),
+            _ => assert_eq!(untimed, [(row.rule.to_owned(), None, row.count)]),
+        }
+    }
+}
+
+#[test]
+fn other_threads_change_no_verdict() {
+    for row in rows().into_iter().filter(|row| row.count == 1) {
+        let expected = vec![(row.rule.to_owned(), row.variant.map(str::to_owned), 1)];
+        for times in [Times::Given, Times::Missing] {
+            let among = [healthy(21), row.case.clone(), healthy(31)];
+            let mut verdict = found(&among, times);
+            if times == Times::Missing {
+                verdict.iter_mut().for_each(|(_, variant, _)| *variant = row.variant.map(str::to_owned));
+            }
+            if !(row.rule == TIMED && times == Times::Missing) {
+                assert_eq!(verdict, expected);
+            }
+        }
+    }
+}
+
+proptest! {
+    /// However the threads are interleaved.
+    #[test]
+    fn shuffled_threads_give_the_same_verdict(pauses in prop::collection::vec(0_u64..20_000, 3)) {
+        let stories = [
+            healthy(21).pause(0),
+            Story::new(41).pause(pauses[0]).create(1).assign(1, 1).open(1).send(1, "GET").reply(1, 9, 200, ""),
+            stale(10_000, KEPT_ALIVE).pause(pauses[1]),
+            healthy(31).pause(pauses[2]),
+        ];
+        let expected = vec![("stale-keepalive".to_owned(), Some("silent-drop".to_owned()), 1)];
+        prop_assert_eq!(found(&stories, Times::Given), expected);
+    }
+
+    /// Nothing that is read can stop the reader.
+    #[test]
+    fn any_text_is_read(lines in prop::collection::vec("(System\\.Net (Information|Error): 0 : \\[[0-9]{1,4}\\] )?(Associating |Connection#1|HttpWebRequest#2|::|\\(|\\)| - |\\{|\\}\\.|[ -~]{0,12})*", 0..40)) {
+        let text = lines.join("\n");
+        let diagnosis = diagnosed(&text);
+        let _ = (report::text(&diagnosis), report::markdown(&diagnosis), report::json(&diagnosis));
+    }
+}
+
+#[test]
+fn what_happens_twice_is_likelier_and_times_tell_the_hop() {
+    let once = diagnosed(&trace(&[stale(10_000, KEPT_ALIVE)], Times::Missing)).findings.remove(0);
+    assert_eq!((once.confidence, once.hop, once.candidates.len()), (Confidence::Possible, Hop::Unknown, 2));
+    let again = Story::new(12).create(1).assign(1, 1).send(1, "GET").fail(1, 10_000, KEPT_ALIVE);
+    let again = again.assign(1, 2).open(2).send(1, "GET").reply(2, 5, 200, "");
+    let twice = diagnosed(&trace(&[stale(10_000, KEPT_ALIVE), again], Times::Missing)).findings.remove(0);
+    assert_eq!((twice.confidence, twice.count), (Confidence::Likely, 2));
+    let timed = diagnosed(&trace(&[stale(10_000, KEPT_ALIVE)], Times::Given)).findings.remove(0);
+    assert_eq!((timed.confidence, timed.hop), (Confidence::Likely, Hop::Path));
+    assert_eq!(timed.worst.map(|worst| worst.as_secs()), Some(10));
+}
+
+#[test]
+fn foreign_lines_are_counted_and_shown_and_change_nothing() {
+    let text = trace(&[stale(10_000, KEPT_ALIVE)], Times::Given);
+    let mut planted = String::from("a heading\n");
+    for (at, line) in text.lines().enumerate() {
+        planted.push_str(line);
+        planted.push('\n');
+        if at % 20 == 19 && !line.starts_with(['{', 'x', 'H', 'C']) {
+            planted.push_str("[nginx] upstream is fine\n");
+        }
+    }
+    let count = planted.matches("nginx").count() as u64 + 1;
+    let diagnosis = diagnosed(&planted);
+    assert_eq!(diagnosis.inputs[0].unclassified, count, "{planted}");
+    assert_eq!(diagnosis.inputs[0].shown[0], 1);
+    assert_eq!(diagnosis.findings[0].variant.as_deref(), Some("silent-drop"));
+    assert!(diagnosis.limits.contains(&Limit::Unclassified(count)));
+}
+
+#[test]
+fn a_shipper_and_its_prefixes_change_nothing() {
+    let text = trace(&[stale(10_000, KEPT_ALIVE)], Times::Missing);
+    let numbered = |prefix: &dyn Fn(usize) -> String| -> String {
+        text.lines().enumerate().map(|(at, line)| format!("{}{line}\r\n", prefix(at))).collect()
+    };
+    let shipped = [
+        numbered(&|at| format!("{} ", at + 1)),
+        numbered(&|_| "[6624] ".into()),
+        numbered(&|at| format!("2026-03-02T10:00:00.{at:03}Z app-1 middleware: ")),
+    ];
+    for log in &shipped {
+        let diagnosis = diagnosed(log);
+        assert_eq!(diagnosis.inputs[0].unclassified, 0, "{log}");
+        assert_eq!(diagnosis.findings[0].rule, "stale-keepalive");
+    }
+    let timed = diagnosed(&shipped[2]);
+    assert!(timed.findings[0].worst.is_some(), "the shipper's clock is one");
+}
+
+#[test]
+fn the_report_of_the_incident_reads_as_it_should() {
+    let diagnosis = diagnosed(crate::system_net::tests::STALE);
+    let said = report::text(&diagnosis);
+    assert!(!said.contains("SECRET") && !said.contains("PREA_0011"), "{said}");
+    insta::assert_snapshot!("incident", said);
+    insta::assert_snapshot!("incident_markdown", report::markdown(&diagnosis));
+    let json = report::json(&diagnosis);
+    assert_eq!(json["findings"][0]["rule"], "stale-keepalive");
+    assert_eq!(json["inputs"][0]["format"], "system.net");
+}

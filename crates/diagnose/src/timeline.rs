@@ -1,0 +1,260 @@
+//! Requests and their attempts, put together from events.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use crate::event::{After, Event, Extent, Failure, Heard, Id, Instant, Kind, Place};
+use crate::redact::redacted;
+
+/// Requests that are followed at a time; of more the eldest is told as it stands.
+const OPEN_MAX: usize = 20_000;
+
+/// Connections that are remembered between their requests; of more those are
+/// forgotten that nobody uses, and count as made before the log.
+const CONNECTIONS_MAX: usize = 100_000;
+
+/// Attempts at one request that are kept: the client's library makes two.
+const ATTEMPTS_MAX: usize = 8;
+
+/// Bytes of a line that are quoted.
+const QUOTE_BYTES_MAX: usize = 240;
+
+/// A moment, and the line that tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Where it stands.
+    pub place: Place,
+    /// When, if the log says so.
+    pub at: Option<Instant>,
+    /// The line without secrets.
+    pub text: Box<str>,
+}
+
+impl Mark {
+    fn of(event: &Event<'_>) -> Self {
+        Self { place: event.place, at: event.at, text: redacted(event.text, QUOTE_BYTES_MAX).into() }
+    }
+
+    /// The span from an earlier moment, where both have a time.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Option<Duration> {
+        Some(self.at?.since(earlier.at?))
+    }
+}
+
+/// Where an attempt's connection came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The log does not say.
+    #[default]
+    Unknown,
+    /// It was made for this attempt.
+    Fresh,
+    /// It came from the pool, and this log tells of its making.
+    Kept,
+    /// It came from the pool, and was made before this log begins.
+    KeptUnseen,
+}
+
+/// One try of a request on one connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Attempt {
+    pub(crate) connection: Option<Id>,
+    pub(crate) connection_name: Box<str>,
+    pub(crate) origin: Origin,
+    pub(crate) assigned: Option<Mark>,
+    pub(crate) connected: Option<Mark>,
+    pub(crate) handshake_begun: Option<Mark>,
+    pub(crate) handshake_done: Option<(Mark, Extent)>,
+    pub(crate) begun: Option<Mark>,
+    pub(crate) head_sent: Option<Mark>,
+    pub(crate) expects_continue: bool,
+    pub(crate) body_sent: Option<Mark>,
+    pub(crate) answered: Option<(Mark, u16)>,
+    pub(crate) after: Option<After>,
+    pub(crate) clock: Option<Instant>,
+    pub(crate) failed: Option<(Mark, Failure, Heard)>,
+}
+
+/// What the caller asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) name: Box<str>,
+    pub(crate) method: Box<str>,
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) released: Option<Mark>,
+}
+
+/// Follows the requests of a log.
+#[derive(Default)]
+pub(crate) struct Timeline {
+    open: HashMap<Id, Request>,
+    /// Those that are open, the eldest first; also some that were told.
+    order: VecDeque<Id>,
+    connections: HashMap<Id, Connection>,
+    done: Vec<Request>,
+}
+
+#[derive(Default)]
+struct Connection {
+    stands: bool,
+    /// Who is on it.
+    request: Option<Id>,
+}
+
+impl Timeline {
+    /// Takes an event.
+    pub(crate) fn take(&mut self, event: &Event<'_>) {
+        match &event.kind {
+            Kind::Created { request, name } => self.created(*request, name),
+            Kind::Assigned { request, connection, name } => self.assigned(*request, *connection, name, event),
+            Kind::Connected { connection, .. } => self.connected(*connection, event),
+            Kind::HandshakeBegun { connection } => {
+                self.on(*connection, |attempt| attempt.handshake_begun = Some(Mark::of(event)));
+            }
+            Kind::HandshakeDone { connection, extent } => {
+                self.on(*connection, |attempt| attempt.handshake_done = Some((Mark::of(event), *extent)));
+            }
+            Kind::Begun { request, method } => {
+                if let Some(open) = self.open.get_mut(request) {
+                    open.method = (*method).into();
+                }
+                self.of(*request, |attempt| attempt.begun = Some(Mark::of(event)));
+            }
+            Kind::HeadSent { request, expects_continue } => self.of(*request, |attempt| {
+                attempt.head_sent = Some(Mark::of(event));
+                attempt.expects_continue = *expects_continue;
+            }),
+            Kind::BodySent { request } => {
+                self.of(*request, |attempt| _ = attempt.body_sent.get_or_insert_with(|| Mark::of(event)));
+            }
+            Kind::Answered { request, status } => {
+                self.of(*request, |attempt| attempt.answered = Some((Mark::of(event), *status)));
+            }
+            Kind::Fields { request, after, clock } => self.of(*request, |attempt| {
+                attempt.after = Some(*after);
+                attempt.clock = *clock;
+            }),
+            Kind::Released { request } => {
+                if let Some(open) = self.open.get_mut(request) {
+                    open.released = Some(Mark::of(event));
+                }
+                self.over(*request);
+            }
+            Kind::Failed { request, failure, heard } => self.failed(*request, *failure, *heard, event),
+            Kind::ClosedIdle | Kind::Renegotiated => {}
+        }
+    }
+
+    /// The requests that are over.
+    pub(crate) fn done(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.done)
+    }
+
+    /// Ends the log: what is open is told as it stands.
+    pub(crate) fn finish(&mut self) -> Vec<Request> {
+        while let Some(eldest) = self.order.pop_front() {
+            self.over(eldest);
+        }
+        self.done()
+    }
+
+    fn created(&mut self, request: Id, name: &str) {
+        while self.open.len() >= OPEN_MAX
+            && let Some(eldest) = self.order.pop_front()
+        {
+            self.over(eldest);
+        }
+        // What was told is left in the queue until it is its turn.
+        if self.order.len() >= 2 * OPEN_MAX {
+            self.order.retain(|id| self.open.contains_key(id));
+        }
+        let made =
+            Request { name: name.into(), method: Box::default(), attempts: Vec::new(), released: None };
+        self.open.insert(request, made);
+        self.order.push_back(request);
+    }
+
+    fn assigned(&mut self, request: Id, connection: Id, name: &str, event: &Event<'_>) {
+        if self.connections.len() >= CONNECTIONS_MAX {
+            self.connections.retain(|_, known| known.request.is_some());
+        }
+        let known = self.connections.entry(connection).or_default();
+        known.request = Some(request);
+        let origin = if known.stands { Origin::Kept } else { Origin::KeptUnseen };
+        let Some(open) = self.open.get_mut(&request) else { return };
+        // Waiting in another queue is no attempt of its own.
+        if open.attempts.last().is_some_and(|last| last.head_sent.is_none() && last.failed.is_none()) {
+            open.attempts.pop();
+        }
+        if open.attempts.len() >= ATTEMPTS_MAX {
+            open.attempts.remove(0);
+        }
+        open.attempts.push(Attempt {
+            connection: Some(connection),
+            connection_name: name.into(),
+            origin,
+            assigned: Some(Mark::of(event)),
+            ..Attempt::default()
+        });
+    }
+
+    fn connected(&mut self, connection: Id, event: &Event<'_>) {
+        self.connections.entry(connection).or_default().stands = true;
+        self.on(Some(connection), |attempt| {
+            attempt.connected = Some(Mark::of(event));
+            attempt.origin = Origin::Fresh;
+        });
+    }
+
+    fn failed(&mut self, request: Id, failure: Failure, heard: Heard, event: &Event<'_>) {
+        let told_before = self
+            .open
+            .get(&request)
+            .and_then(|open| open.attempts.last())
+            .and_then(|attempt| attempt.failed.as_ref().map(|(_, _, heard)| *heard));
+        match told_before {
+            // The application hears of what the library had heard of.
+            Some(_) if heard == Heard::Application => {
+                self.of(request, |attempt| {
+                    if let Some((_, _, heard)) = &mut attempt.failed {
+                        *heard = Heard::Application;
+                    }
+                });
+            }
+            Some(_) => {}
+            None => self.of(request, |attempt| attempt.failed = Some((Mark::of(event), failure, heard))),
+        }
+        if heard == Heard::Application {
+            self.over(request);
+        }
+    }
+
+    fn on(&mut self, connection: Option<Id>, change: impl FnOnce(&mut Attempt)) {
+        let request = connection.and_then(|id| self.connections.get(&id)).and_then(|known| known.request);
+        if let Some(request) = request {
+            self.of(request, change);
+        }
+    }
+
+    fn of(&mut self, request: Id, change: impl FnOnce(&mut Attempt)) {
+        let Some(open) = self.open.get_mut(&request) else { return };
+        if open.attempts.is_empty() {
+            open.attempts.push(Attempt::default());
+        }
+        open.attempts.last_mut().map(change);
+    }
+
+    fn over(&mut self, request: Id) {
+        if let Some(open) = self.open.remove(&request) {
+            for connection in open.attempts.iter().filter_map(|attempt| attempt.connection) {
+                if let Some(known) =
+                    self.connections.get_mut(&connection).filter(|k| k.request == Some(request))
+                {
+                    known.request = None;
+                }
+            }
+            self.done.push(open);
+        }
+    }
+}
