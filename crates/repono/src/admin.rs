@@ -15,7 +15,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use repono_client::Profile;
 use serde_json::{Value, json};
 
-use crate::output::{Form, usage};
+use crate::output::{Form, print, say, usage};
 use call::{Call, call};
 use head::Head;
 use size::Quota;
@@ -260,10 +260,9 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<()> {
     let request = request(&options.subject)?;
     let answer = crate::block_on(call(&socket, &request))?;
     match form {
-        Form::Json => println!("{answer}"),
-        Form::Text => print!("{}", show::text(&answer)),
+        Form::Json => say(answer),
+        Form::Text => print(show::text(&answer)),
     }
-    Ok(())
 }
 
 fn socket(options: &Options) -> Result<PathBuf> {

@@ -1,7 +1,7 @@
 //! `repono diagnose`: from logs to findings.
 
 use std::fs::File;
-use std::io::{self, BufReader, IsTerminal, Write};
+use std::io::{self, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use anyhow::Result;
 use repono_diagnose::diagnosis::{Diagnoser, Format};
 use repono_diagnose::report;
 
-use crate::output::{Form, usage};
+use crate::output::{Form, print, usage};
 
 /// Read at a time: a gigabyte is some four thousand reads.
 const READ_BYTES: usize = 256 << 10;
@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
         Report::Md => report::markdown(&diagnosis),
         Report::Json => format!("{}\n", report::json(&diagnosis)),
     };
-    io::stdout().write_all(printed.as_bytes())?;
+    print(printed)?;
     Ok(if diagnosis.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FOUND) })
 }
 

@@ -14,7 +14,7 @@ use repono_journal::SharedRecorder;
 use repono_lab::{Enclosure, Fetch, FetchError, Ground, Pool, Scenario, Stage};
 use serde_json::json;
 
-use crate::output::{Form, failure, usage};
+use crate::output::{Form, failure, say, usage};
 
 /// Options of `repono lab`.
 #[derive(clap::Args, Debug)]
@@ -85,9 +85,11 @@ fn list(form: Form) -> Result<()> {
     match form {
         Form::Json => {
             let all = Scenario::ALL.map(|it| json!({"name": it.name(), "shows": it.shows()}));
-            println!("{}", serde_json::to_string(&all)?);
+            say(serde_json::to_string(&all)?)?;
         }
-        Form::Text => Scenario::ALL.iter().for_each(|it| println!("{:<21}{}", it.name(), it.shows())),
+        Form::Text => {
+            Scenario::ALL.iter().try_for_each(|it| say(format_args!("{:<21}{}", it.name(), it.shows())))?;
+        }
     }
     Ok(())
 }
@@ -140,8 +142,8 @@ fn play(scenario: Scenario, options: &RunOptions, ground: Ground, form: Form) ->
     })?;
     report.draw(&data)?;
     match form {
-        Form::Json => println!("{}", serde_json::to_string(&report)?),
-        Form::Text => println!("{}", report.for_people()),
+        Form::Json => say(serde_json::to_string(&report)?)?,
+        Form::Text => say(report.for_people())?,
     }
     Ok(())
 }

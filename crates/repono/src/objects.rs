@@ -27,7 +27,7 @@ use repono_client::tree::{TreeAddress, TreeReport};
 use repono_core::name::{AccountName, ContainerName};
 use serde_json::json;
 
-use crate::output::{Form, failure, usage};
+use crate::output::{Form, failure, say, usage};
 
 /// `account/container` and what may follow: a prefix or a key.
 struct Place {
@@ -84,13 +84,13 @@ fn report(done: &str, report: &TreeReport, form: Form) -> Result<()> {
             let summary = json!({
                 "done": count, "unchanged": unchanged, "failed": failed, "bytes": bytes, "failures": failures,
             });
-            println!("{summary}");
+            say(summary)?;
         }
         Form::Text => {
             for (name, error) in failures {
                 eprintln!("failed: {name}: {error}");
             }
-            println!("{count} {done}, {unchanged} unchanged, {failed} failed, {bytes} bytes");
+            say(format_args!("{count} {done}, {unchanged} unchanged, {failed} failed, {bytes} bytes"))?;
         }
     }
     if *failed == 0 {

@@ -2,6 +2,8 @@
 //! as JSON when asked; and the exit codes.
 
 use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -25,6 +27,24 @@ pub(crate) struct Failure {
     exit: u8,
 }
 
+/// Whoever read what is printed has enough of it, as `head` does.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads what is printed")]
+struct EnoughRead;
+
+/// Prints a line.
+pub(crate) fn say(line: impl Display) -> anyhow::Result<()> {
+    print(format_args!("{line}\n"))
+}
+
+/// Prints text that has its line ends.
+pub(crate) fn print(text: impl Display) -> anyhow::Result<()> {
+    io::stdout().write_fmt(format_args!("{text}")).map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => EnoughRead.into(),
+        _ => anyhow::Error::from(error).context("cannot print"),
+    })
+}
+
 /// Done, and something is wrong: a failed transfer, a refused request.
 const EXIT_WRONG: u8 = 1;
 /// Wrong usage or configuration.
@@ -46,6 +66,9 @@ pub(crate) fn failure(
 
 /// Prints an error and gives the exit code that belongs to it.
 pub(crate) fn report(error: &anyhow::Error, form: Form) -> ExitCode {
+    if error.is::<EnoughRead>() {
+        return ExitCode::SUCCESS;
+    }
     let known = error.downcast_ref::<Failure>();
     let message = chain(error);
     let (code, hint, exit) =

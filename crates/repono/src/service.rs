@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::output::Form;
+use crate::output::{Form, print, say};
 pub(crate) use balancer::{BalancerOptions, balancer};
 use configuration::configuration;
 pub(crate) use messages::start_messages;
@@ -64,10 +64,9 @@ pub(crate) fn monitor(options: &Options, form: Form) -> Result<()> {
 
 fn print_effective(config: &impl Serialize, form: Form) -> Result<()> {
     match form {
-        Form::Text => print!("{}", toml::to_string(config)?),
-        Form::Json => println!("{}", serde_json::to_string(config)?),
+        Form::Text => print(toml::to_string(config)?),
+        Form::Json => say(serde_json::to_string(config)?),
     }
-    Ok(())
 }
 
 /// What every service does around its own work.

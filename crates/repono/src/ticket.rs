@@ -6,7 +6,7 @@ use repono_client::{TicketWish, VendedTicket};
 use serde_json::json;
 
 use crate::connect::{Connection, told};
-use crate::output::{Form, usage};
+use crate::output::{Form, print, usage};
 
 /// Options of `repono ticket`.
 #[derive(clap::Args, Debug)]
@@ -53,7 +53,7 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<()> {
         Form::Json => Format::Json,
         Form::Text => options.format,
     };
-    print!("{}", printed(&ticket, format));
+    print(printed(&ticket, format))?;
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::output::Form;
+use crate::output::{Form, say};
 
 use self::child::{Service, Status, supervise};
 use self::layout::Layout;
@@ -140,9 +140,13 @@ fn announce(ready: &Ready, file: Option<&Path>, form: Form) -> Result<()> {
     if let Some(file) = file {
         ready.write(file)?;
     }
-    match form {
-        Form::Json => println!("{}", serde_json::to_string(ready)?),
-        Form::Text => println!("{}", ready.for_people()),
+    let said = match form {
+        Form::Json => say(serde_json::to_string(ready)?),
+        Form::Text => say(ready.for_people()),
+    };
+    // The system outlives whoever read that it is ready.
+    if let Err(error) = said {
+        tracing::debug!(%error, "nobody was told that all is ready");
     }
     Ok(())
 }

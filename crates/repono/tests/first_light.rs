@@ -138,3 +138,23 @@ fn services_come_back_although_the_program_was_removed() {
     })
     .expect("it was started again");
 }
+
+/// `cargo run` must know which program is meant, without a name.
+#[test]
+fn the_workspace_runs_one_program() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs");
+    let workspace: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let default = workspace["workspace_default_members"].as_array().expect("members");
+    let packages = workspace["packages"].as_array().expect("packages").iter();
+    let targets = packages
+        .filter(|package| default.contains(&package["id"]))
+        .filter_map(|package| package["targets"].as_array())
+        .flatten();
+    let programs: Vec<_> = targets.filter(|target| target["kind"][0] == "bin").collect();
+    assert_eq!(programs.len(), 1, "{programs:?}");
+    assert_eq!(programs[0]["name"], "repono");
+}

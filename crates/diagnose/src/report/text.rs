@@ -91,8 +91,8 @@ fn report(diagnosis: &Diagnosis, style: Style) -> String {
 
 fn of_finding(page: &mut Page, diagnosis: &Diagnosis, finding: &Finding) {
     let times = if finding.count == 1 { "once".to_owned() } else { format!("{} times", finding.count) };
-    page.title(&format!("{}: {} ({times})", capital(&finding.confidence.to_string()), finding.title));
-    page.line(&format!("\n{}", finding.summary));
+    page.title(&capital(&finding.title));
+    page.line(&format!("\n{} Seen {times}; as a cause it is {}.", finding.summary, finding.confidence));
     page.line(&format!("\n{}", finding.explanation));
     page.heading("What happened");
     for step in &finding.steps {

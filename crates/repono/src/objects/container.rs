@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Place;
 use crate::connect::{Connection, told};
-use crate::output::{Form, usage};
+use crate::output::{Form, say, usage};
 
 /// Options of `repono container`.
 #[derive(clap::Args, Debug)]
@@ -49,8 +49,7 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<()> {
         outcome.map_err(|error| told(address, error))
     })?;
     match form {
-        Form::Json => println!("{}", json!({"container": address, "state": done})),
-        Form::Text => println!("{address}  {done}"),
+        Form::Json => say(json!({"container": address, "state": done})),
+        Form::Text => say(format_args!("{address}  {done}")),
     }
-    Ok(())
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Place, object, report};
 use crate::connect::{Connected, Connection, told};
-use crate::output::{Form, usage};
+use crate::output::{Form, say, usage};
 use crate::progress::progress;
 
 /// Options of `repono get`.
@@ -85,12 +85,9 @@ async fn file(connected: &Connected, options: &Options, form: Form) -> Result<()
     match form {
         Form::Json => {
             let file = to.display().to_string();
-            println!(
-                "{}",
-                json!({"file": file, "bytes": bytes, "resumed_from": resumed_from, "verified": by})
-            );
+            say(json!({"file": file, "bytes": bytes, "resumed_from": resumed_from, "verified": by}))?;
         }
-        Form::Text => println!("{}  {bytes} bytes  {by}", to.display()),
+        Form::Text => say(format_args!("{}  {bytes} bytes  {by}", to.display()))?,
     }
     Ok(())
 }

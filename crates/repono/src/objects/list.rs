@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Place;
 use crate::connect::{Connection, told};
-use crate::output::{Form, usage};
+use crate::output::{Form, say, usage};
 
 /// Options of `repono ls`.
 #[derive(clap::Args, Debug)]
@@ -72,11 +72,11 @@ async fn print(mut listing: Listing<'_>, options: &Options, form: Form) -> Resul
         }
         match form {
             Form::Json => all.extend(page.iter().map(as_json)),
-            Form::Text => page.iter().for_each(|entry| println!("{}", line(entry, options))),
+            Form::Text => page.iter().try_for_each(|entry| say(line(entry, options)))?,
         }
     }
     if form == Form::Json {
-        println!("{}", Value::Array(all));
+        say(Value::Array(all))?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Place, report};
 use crate::connect::{Connected, Connection, told};
-use crate::output::{Form, usage};
+use crate::output::{Form, say, usage};
 use crate::progress::progress;
 
 /// Options of `repono put`.
@@ -96,8 +96,7 @@ async fn file(
     let name = name.ok_or_else(|| usage(format!("{} has no name that can be a key", source.display())))?;
     let object = place.object(name)?;
     let put = connected.client.put_file(&object, source, upload, progress()).await;
-    done(&object.to_string(), &put.map_err(|error| told(&object.to_string(), error))?, form);
-    Ok(())
+    done(&object.to_string(), &put.map_err(|error| told(&object.to_string(), error))?, form)
 }
 
 async fn stdin(connected: &Connected, place: &Place, upload: &UploadOptions, form: Form) -> Result<()> {
@@ -107,14 +106,13 @@ async fn stdin(connected: &Connected, place: &Place, upload: &UploadOptions, for
     let object = place.object("")?;
     let body = Box::pin(tokio::io::stdin());
     let put = connected.client.put_stream(&object, body, None, upload, progress()).await;
-    done(&object.to_string(), &put.map_err(|error| told(&object.to_string(), error))?, form);
-    Ok(())
+    done(&object.to_string(), &put.map_err(|error| told(&object.to_string(), error))?, form)
 }
 
-fn done(object: &str, uploaded: &Uploaded, form: Form) {
+fn done(object: &str, uploaded: &Uploaded, form: Form) -> Result<()> {
     let Uploaded { bytes, etag } = uploaded;
     match form {
-        Form::Json => println!("{}", json!({"object": object, "bytes": bytes, "etag": etag.to_string()})),
-        Form::Text => println!("{object}  {bytes} bytes  {etag}"),
+        Form::Json => say(json!({"object": object, "bytes": bytes, "etag": etag.to_string()})),
+        Form::Text => say(format_args!("{object}  {bytes} bytes  {etag}")),
     }
 }

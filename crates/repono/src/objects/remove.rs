@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Place, object, report};
 use crate::connect::{Connected, Connection, told};
-use crate::output::Form;
+use crate::output::{Form, say};
 use crate::progress::progress;
 
 /// Options of `repono rm`.
@@ -56,8 +56,7 @@ async fn one(connected: &Connected, address: &str, form: Form) -> Result<()> {
     let object = object(address)?;
     connected.client.remove(&object).await.map_err(|error| told(address, error))?;
     match form {
-        Form::Json => println!("{}", json!({"object": object.to_string(), "deleted": true})),
-        Form::Text => println!("{object}  deleted"),
+        Form::Json => say(json!({"object": object.to_string(), "deleted": true})),
+        Form::Text => say(format_args!("{object}  deleted")),
     }
-    Ok(())
 }

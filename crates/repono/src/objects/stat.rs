@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::object;
 use crate::connect::{Connection, told};
-use crate::output::Form;
+use crate::output::{Form, say};
 
 /// Options of `repono stat`.
 #[derive(clap::Args, Debug)]
@@ -35,21 +35,17 @@ pub(crate) fn stat(options: &StatOptions, form: Form) -> Result<()> {
     let etag = etag.map(|etag| etag.to_string());
     let last_modified = last_modified_s.map(utc_seconds);
     match form {
-        Form::Json => println!(
-            "{}",
-            json!({
-                "object": object.to_string(), "bytes": bytes, "etag": etag, "content_type": content_type,
-                "timestamp": timestamp.map(|t| t.to_string()), "last_modified": last_modified,
-                "metadata": metadata.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
-            })
-        ),
+        Form::Json => say(json!({
+            "object": object.to_string(), "bytes": bytes, "etag": etag, "content_type": content_type,
+            "timestamp": timestamp.map(|t| t.to_string()), "last_modified": last_modified,
+            "metadata": metadata.into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        }))?,
         Form::Text => {
-            println!(
-                "object         {object}\nbytes          {bytes}\netag           {}",
-                etag.unwrap_or_default()
-            );
-            println!("content type   {content_type}\nlast modified  {}", last_modified.unwrap_or_default());
-            metadata.iter().for_each(|(name, value)| println!("{name}: {value}"));
+            say(format_args!("object         {object}\nbytes          {bytes}"))?;
+            say(format_args!("etag           {}", etag.unwrap_or_default()))?;
+            say(format_args!("content type   {content_type}"))?;
+            say(format_args!("last modified  {}", last_modified.unwrap_or_default()))?;
+            metadata.iter().try_for_each(|(name, value)| say(format_args!("{name}: {value}")))?;
         }
     }
     Ok(())
@@ -79,8 +75,8 @@ pub(crate) fn share(options: &ShareOptions, form: Form) -> Result<()> {
         url
     })?;
     match form {
-        Form::Json => println!("{}", json!({"object": object.to_string(), "url": url})),
-        Form::Text => println!("{url}"),
+        Form::Json => say(json!({"object": object.to_string(), "url": url}))?,
+        Form::Text => say(url)?,
     }
     Ok(())
 }
