@@ -44,7 +44,7 @@ impl Reservation {
     /// Reserves a port on `ip` that nobody has bound, and that no other
     /// `Reservation::any` gets while this one is there.
     ///
-    /// *Errors*: the kernel's; after [`TRIES`] ports that were taken, the last one's.
+    /// *Errors*: the kernel's; after 64 ports that were taken, the last one's.
     pub fn any(ip: IpAddr, random: &mut impl Rng) -> io::Result<Self> {
         let end = ephemeral_begin().max(LOWEST + 1000);
         let mut taken = 0;
