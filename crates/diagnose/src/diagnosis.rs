@@ -1,15 +1,17 @@
 //! From inputs to findings.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, BufRead};
 use std::time::Duration;
 
-use crate::event::{Event, Instant};
-use crate::finding::{Candidate, Confidence, Finding};
+use crate::adapter::{Adapter, Format};
+use crate::event::{Event, Instant, Kind, Place};
+use crate::finding::{Candidate, Confidence, Finding, Step};
 use crate::input::{Line, Lines};
-use crate::rules::{Case, Rule, Verdict};
+use crate::rules::{Case, Rule, Variant, Verdict};
+use crate::span::in_words;
 use crate::story;
-use crate::system_net::SystemNet;
 use crate::timeline::{Mark, Request, Timeline};
 
 /// Lines that are looked at to recognize a format: what stands before the first
@@ -41,26 +43,6 @@ pub enum DiagnoseError {
     Rules(#[from] toml::de::Error),
 }
 
-/// What a log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// A trace of System.Net, .NET Framework.
-    SystemNet,
-    /// None that is known here.
-    Unknown,
-}
-
-impl Format {
-    /// Its name in a report.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SystemNet => "system.net",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 /// What was read.
 #[derive(Clone, Debug)]
 pub struct InputFacts {
@@ -87,6 +69,8 @@ pub struct Diagnosis {
     pub requests: u64,
     /// Attempts at them.
     pub attempts: u64,
+    /// What was changed in configuration or state, in the order of time.
+    pub changes: Vec<Step>,
     /// What the evidence cannot tell.
     pub limits: Vec<Limit>,
 }
@@ -109,10 +93,21 @@ pub enum Limit {
 
 /// Reads inputs, one after the other, and looks for causes.
 pub struct Diagnoser {
-    rules: Vec<Rule>,
-    timeline: Timeline,
-    tallies: BTreeMap<(usize, Verdict), Tally>,
+    sources: BTreeMap<Format, Source>,
     inputs: Vec<InputFacts>,
+    tally: Tallies,
+}
+
+/// What is read of one format.
+struct Source {
+    adapter: Box<dyn Adapter>,
+    timeline: Timeline,
+}
+
+/// What was counted of events and of the verdicts on them.
+struct Tallies {
+    rules: Vec<Rule>,
+    found: BTreeMap<(usize, Verdict), Tally>,
     requests: u64,
     attempts: u64,
     timed: u64,
@@ -133,16 +128,15 @@ struct Tally {
 impl Diagnoser {
     /// With the rules that are shipped.
     pub fn new() -> Result<Self, DiagnoseError> {
-        Ok(Self {
+        let tally = Tallies {
             rules: Rule::shipped()?,
-            timeline: Timeline::default(),
-            tallies: BTreeMap::new(),
-            inputs: Vec::new(),
+            found: BTreeMap::new(),
             requests: 0,
             attempts: 0,
             timed: 0,
             anchors: Vec::new(),
-        })
+        };
+        Ok(Self { sources: BTreeMap::new(), inputs: Vec::new(), tally })
     }
 
     /// Reads an input to its end.
@@ -150,127 +144,120 @@ impl Diagnoser {
     /// *Cost*: one pass; what is kept does not grow with the input.
     pub fn read(&mut self, name: &str, input: impl BufRead) -> Result<(), DiagnoseError> {
         let failed = |source| DiagnoseError::Read { name: name.to_owned(), source };
-        let mut facts = InputFacts {
-            name: name.to_owned(),
-            format: Format::Unknown,
-            lines: 0,
-            unclassified: 0,
-            shown: Vec::new(),
-        };
+        let mut facts = InputFacts::of(name);
         let mut lines = Lines::new(input, self.inputs.len());
-        let mut adapter = SystemNet::default();
         while let Some(line) = lines.next().map_err(failed)? {
-            facts.lines = line.place.line;
-            if facts.format == Format::Unknown && !self.recognize(&mut facts, line) {
-                continue;
+            facts.recognize(line);
+            if let Some(source) = source(&mut self.sources, facts.format) {
+                let foreign =
+                    source.adapter.line(line, &mut |event| self.tally.event(&mut source.timeline, &event));
+                facts.pass(&foreign);
+                self.tally.judge_done(source);
+            } else if !line.text.trim().is_empty() {
+                facts.pass(&[line.place.line]);
             }
-            let foreign = adapter.line(line, &mut |event| self.event(&event));
-            facts.pass(&foreign);
-            self.judge_done();
         }
-        let foreign = adapter.finish(&mut |event| self.event(&event));
-        facts.pass(&foreign);
-        self.judge_done();
+        if let Some(source) = source(&mut self.sources, facts.format) {
+            let foreign =
+                source.adapter.end_of_input(&mut |event| self.tally.event(&mut source.timeline, &event));
+            facts.pass(&foreign);
+            self.tally.judge_done(source);
+        }
         self.inputs.push(facts);
         Ok(())
     }
 
     /// What is known when all is read.
     #[must_use]
-    pub fn finish(mut self) -> Diagnosis {
-        for request in self.timeline.finish() {
-            self.judge(request);
+    pub fn finish(self) -> Diagnosis {
+        let Self { sources, inputs, mut tally } = self;
+        let mut changes = Vec::new();
+        for mut source in sources.into_values() {
+            let Source { adapter, timeline } = &mut source;
+            adapter.end(&mut |event| tally.event(timeline, &event));
+            for request in timeline.finish() {
+                tally.judge(request, &*source.adapter);
+            }
+            changes.extend(source.adapter.changes());
         }
-        let limits = self.limits();
-        let Self { rules, tallies, inputs, requests, attempts, .. } = self;
-        let mut findings: Vec<_> = tallies
+        let limits = tally.limits(&inputs);
+        let Tallies { rules, found, requests, attempts, .. } = tally;
+        let mut findings: Vec<_> = found
             .into_iter()
-            .filter_map(|((rule, verdict), tally)| finding(rules.get(rule)?, &verdict, tally, attempts))
+            .filter_map(|((rule, verdict), tally)| {
+                finding(rules.get(rule)?, &verdict, tally, attempts, &inputs)
+            })
             .collect();
         // What costs most stands first; where no times are known, what is most frequent.
         findings.sort_by_key(|finding| std::cmp::Reverse((finding.added, finding.count)));
-        Diagnosis { inputs, findings, requests, attempts, limits }
+        Diagnosis { inputs, findings, requests, attempts, changes, limits }
     }
+}
 
-    /// Whether the line is of a known format, or the input has been found to be of none.
-    fn recognize(&mut self, facts: &mut InputFacts, line: Line<'_>) -> bool {
-        if line.place.line <= HEADING_LINES_MAX && SystemNet::recognizes(line.text) {
-            facts.format = Format::SystemNet;
-            return true;
+/// A place in words: files are named where there are several.
+pub(crate) fn named(inputs: &[InputFacts], place: Place) -> String {
+    match inputs {
+        [_] => place.to_string(),
+        inputs => {
+            let name = inputs.get(place.file).map_or("?", |input| input.name.as_str());
+            format!("{name}:{}", place.line)
         }
-        if !line.text.trim().is_empty() {
-            facts.pass(&[line.place.line]);
-        }
-        false
     }
+}
 
-    fn event(&mut self, event: &Event<'_>) {
+fn source(sources: &mut BTreeMap<Format, Source>, format: Format) -> Option<&mut Source> {
+    match sources.entry(format) {
+        Entry::Occupied(known) => Some(known.into_mut()),
+        Entry::Vacant(none) => {
+            let adapter = format.adapter()?;
+            Some(none.insert(Source { adapter, timeline: Timeline::default() }))
+        }
+    }
+}
+
+impl Tallies {
+    fn event(&mut self, timeline: &mut Timeline, event: &Event<'_>) {
         self.timed += u64::from(event.at.is_some());
-        if let crate::event::Kind::Fields { clock: Some(clock), .. } = event.kind
+        if let Kind::Fields { clock: Some(clock), .. } = event.kind
             && self.anchors.len() < ANCHORS_MAX
         {
             self.anchors.push(clock);
         }
-        self.timeline.take(event);
+        timeline.take(event);
     }
 
-    fn judge_done(&mut self) {
-        for request in self.timeline.done() {
-            self.judge(request);
+    fn judge_done(&mut self, source: &mut Source) {
+        for request in source.timeline.done() {
+            self.judge(request, &*source.adapter);
         }
     }
 
-    fn judge(&mut self, request: Request) {
+    fn judge(&mut self, mut request: Request, adapter: &dyn Adapter) {
         self.requests = self.requests.saturating_add(1);
-        let verdicts: Vec<_> = request
-            .attempts
-            .iter()
-            .enumerate()
-            .flat_map(|(at, attempt)| {
-                let case = Case { request: &request, attempt, next: request.attempts.get(at + 1) };
-                let rules = self.rules.iter().enumerate();
-                rules.filter_map(move |(rule, r)| Some((at, rule, r.judge(&case)?))).collect::<Vec<_>>()
-            })
-            .collect();
         self.attempts = self.attempts.saturating_add(request.attempts.len() as u64);
-        for (at, rule, verdict) in verdicts {
-            let Some(attempt) = request.attempts.get(at) else { continue };
-            let wait = Case { request: &request, attempt, next: None }.wait();
-            let mark = attempt.failed.as_ref().map(|(mark, _, _)| mark).or(attempt.head_sent.as_ref());
-            let tally = self.tallies.entry((rule, verdict)).or_insert_with(|| Tally {
-                request: request.clone(),
-                attempt: at,
-                again: Vec::new(),
-                count: 0,
-                waits: 0,
-                added: Duration::ZERO,
-                worst: None,
-            });
-            if tally.count > 0 && tally.again.len() < AGAIN_MAX {
-                tally.again.extend(mark.cloned());
-            }
-            tally.count += 1;
-            if let Some(wait) = wait {
-                tally.waits += 1;
-                tally.added += wait;
-                tally.worst = tally.worst.max(Some(wait));
+        for attempt in &mut request.attempts {
+            attempt.testimony = adapter.testimony(attempt);
+        }
+        for (at, attempt) in request.attempts.iter().enumerate() {
+            let case = Case { request: &request, attempt, next: request.attempts.get(at + 1) };
+            for (rule, verdict) in
+                self.rules.iter().enumerate().filter_map(|(n, r)| Some((n, r.judge(&case)?)))
+            {
+                self.found.entry((rule, verdict)).or_insert_with(|| Tally::of(&case, at)).count(&case);
             }
         }
     }
 
-    fn limits(&self) -> Vec<Limit> {
+    fn limits(&self, inputs: &[InputFacts]) -> Vec<Limit> {
         let mut limits = Vec::new();
-        for input in &self.inputs {
-            match input.format {
-                Format::Unknown => limits.push(Limit::UnknownFormat(input.name.clone())),
-                Format::SystemNet => {}
-            }
+        for input in inputs.iter().filter(|input| input.format == Format::Unknown && input.lines > 0) {
+            limits.push(Limit::UnknownFormat(input.name.clone()));
         }
         if self.timed == 0 && self.requests > 0 {
             let between = self.anchors.iter().min().copied().zip(self.anchors.iter().max().copied());
             limits.push(Limit::NoTimes { anchors: self.anchors.len(), between });
         }
-        let known = self.inputs.iter().filter(|input| input.format != Format::Unknown);
+        let known = inputs.iter().filter(|input| input.format != Format::Unknown);
         let unclassified = known.map(|input| input.unclassified).sum();
         if unclassified > 0 {
             limits.push(Limit::Unclassified(unclassified));
@@ -279,7 +266,47 @@ impl Diagnoser {
     }
 }
 
+impl Tally {
+    fn of(case: &Case<'_>, attempt: usize) -> Self {
+        Self {
+            request: case.request.clone(),
+            attempt,
+            again: Vec::new(),
+            count: 0,
+            waits: 0,
+            added: Duration::ZERO,
+            worst: None,
+        }
+    }
+
+    fn count(&mut self, case: &Case<'_>) {
+        let Case { attempt, .. } = case;
+        let mark = attempt.failed.as_ref().map(|(mark, _, _)| mark).or(attempt.head_sent.as_ref());
+        if self.count > 0 && self.again.len() < AGAIN_MAX {
+            self.again.extend(mark.cloned());
+        }
+        self.count += 1;
+        if let Some(wait) = case.wait() {
+            self.waits += 1;
+            self.added += wait;
+            self.worst = self.worst.max(Some(wait));
+        }
+    }
+}
+
 impl InputFacts {
+    fn of(name: &str) -> Self {
+        let name = name.to_owned();
+        Self { name, format: Format::Unknown, lines: 0, unclassified: 0, shown: Vec::new() }
+    }
+
+    fn recognize(&mut self, line: Line<'_>) {
+        self.lines = line.place.line;
+        if self.format == Format::Unknown && self.lines <= HEADING_LINES_MAX {
+            self.format = Format::of(line.text);
+        }
+    }
+
     fn pass(&mut self, foreign: &[u64]) {
         self.unclassified = self.unclassified.saturating_add(foreign.len() as u64);
         let room = FOREIGN_SHOWN_MAX.saturating_sub(self.shown.len());
@@ -287,7 +314,13 @@ impl InputFacts {
     }
 }
 
-fn finding(rule: &Rule, verdict: &Verdict, tally: Tally, attempts: u64) -> Option<Finding> {
+fn finding(
+    rule: &Rule,
+    verdict: &Verdict,
+    tally: Tally,
+    attempts: u64,
+    inputs: &[InputFacts],
+) -> Option<Finding> {
     let share = tally.count as f64 / attempts.max(1) as f64;
     if tally.count < rule.count_min || share < rule.share_min {
         return None;
@@ -301,7 +334,7 @@ fn finding(rule: &Rule, verdict: &Verdict, tally: Tally, attempts: u64) -> Optio
         Verdict::Plain | Verdict::Undecided(_) => None,
     };
     let candidates = match verdict {
-        Verdict::Undecided(open) => open.iter().filter_map(|at| rule.variant.get(*at)).collect(),
+        Verdict::Undecided(open) => different(open.iter().filter_map(|at| rule.variant.get(*at))),
         Verdict::Plain | Verdict::Variant(_) => Vec::new(),
     };
     let explanation = match variant {
@@ -316,10 +349,12 @@ fn finding(rule: &Rule, verdict: &Verdict, tally: Tally, attempts: u64) -> Optio
             .into_iter()
             .map(|v| Candidate { variant: v.id.clone(), hop: v.hop, title: v.title.clone() })
             .collect(),
-        confidence: if tally.count > 1 || known_by_time { Confidence::Likely } else { Confidence::Possible },
+        confidence: variant.and_then(|variant| variant.confidence).unwrap_or(
+            if tally.count > 1 || known_by_time { Confidence::Likely } else { Confidence::Possible },
+        ),
         hop: variant.map_or(rule.hop, |variant| variant.hop),
         title: filled(variant.map_or(&rule.title, |variant| &variant.title)),
-        summary: story::summary(&case),
+        summary: story::summary(&case, &|place| named(inputs, place)),
         explanation,
         steps: story::steps(&case),
         again: tally.again,
@@ -327,21 +362,19 @@ fn finding(rule: &Rule, verdict: &Verdict, tally: Tally, attempts: u64) -> Optio
         attempts,
         added: (tally.waits > 0).then_some(tally.added),
         worst: tally.worst,
-        remedies: rule.remedy.clone(),
+        remedies: variant.iter().flat_map(|variant| &variant.remedy).chain(&rule.remedy).cloned().collect(),
         ruled_out: rule.ruled_out.clone(),
         prove: rule.prove.clone(),
     })
 }
 
+/// Variants with several sets of conditions are one candidate.
+fn different<'r>(variants: impl Iterator<Item = &'r Variant>) -> Vec<&'r Variant> {
+    let mut seen = HashSet::new();
+    variants.filter(|variant| seen.insert(&variant.id)).collect()
+}
+
 fn fill(text: &str, case: &Case<'_>, count: u64) -> String {
     let wait = case.wait().map_or_else(|| "an unknown time".to_owned(), in_words);
     text.replace("{wait}", &wait).replace("{count}", &count.to_string())
-}
-
-/// A span for people.
-pub(crate) fn in_words(span: Duration) -> String {
-    match span.as_millis() {
-        ms @ 0..1_000 => format!("{ms} ms"),
-        ms => format!("{}.{:01} s", ms / 1_000, ms % 1_000 / 100),
-    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::witness::Names;
+
 /// Where an event stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -21,6 +23,18 @@ impl Instant {
     pub fn since(self, earlier: Self) -> std::time::Duration {
         let nanos = self.0.saturating_sub(earlier.0).max(0);
         std::time::Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// The time so much earlier.
+    #[must_use]
+    pub fn before(self, span: std::time::Duration) -> Self {
+        Self(self.0.saturating_sub(i128::try_from(span.as_nanos()).unwrap_or(i128::MAX)))
+    }
+
+    /// The time so much later.
+    #[must_use]
+    pub fn after(self, span: std::time::Duration) -> Self {
+        Self(self.0.saturating_add(i128::try_from(span.as_nanos()).unwrap_or(i128::MAX)))
     }
 }
 
@@ -60,6 +74,13 @@ pub enum Kind<'a> {
         connection: Id,
         /// Its name.
         name: &'a str,
+    },
+    /// Other sides know the request, or its connection, under these names.
+    KnownAs {
+        /// Which request.
+        request: Id,
+        /// The names.
+        names: Names,
     },
     /// A connection stands.
     Connected {
@@ -183,6 +204,8 @@ pub enum Failure {
     Tls,
     /// A time-out of the client ran out, or it gave up.
     TimedOut,
+    /// Nobody wanted the reply any more.
+    Abandoned,
     /// The server's reply was none.
     Protocol,
     /// The server's status was an error.
@@ -197,7 +220,13 @@ impl Failure {
     pub const fn is_of_connection(self) -> bool {
         match self {
             Self::KeptAliveLost | Self::Closed | Self::Send | Self::Receive | Self::Untold => true,
-            Self::Connect | Self::Name | Self::Tls | Self::TimedOut | Self::Protocol | Self::Status => false,
+            Self::Connect
+            | Self::Name
+            | Self::Tls
+            | Self::TimedOut
+            | Self::Abandoned
+            | Self::Protocol
+            | Self::Status => false,
         }
     }
 }

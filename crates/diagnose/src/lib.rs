@@ -7,23 +7,30 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`adapter`] | what every format has |
 //! | [`event`] | the closed set of events |
 //! | `input` | lines of files, in any encoding |
 //! | `system_net` | the adapter of System.Net traces |
+//! | `journal` | the adapter of this system's journals |
+//! | [`witness`] | what other sides' records say of an attempt |
 //! | [`timeline`] | requests and attempts, put together from events |
 //! | `rules` | the rules and their conditions; `rules.toml` is the data |
+//! | `span` | spans of time in words |
 //! | `story` | what happened to one request, in words |
 //! | [`finding`] | what was found, with its evidence |
 //! | [`diagnosis`] | all of it in a row |
 //! | [`report`] | a diagnosis as text, Markdown or JSON |
 
+pub mod adapter;
 pub mod diagnosis;
 pub mod event;
 pub mod finding;
 mod input;
+mod journal;
 mod redact;
 pub mod report;
 mod rules;
+mod span;
 mod story;
 #[cfg(test)]
 mod synthetic;
@@ -31,3 +38,4 @@ mod system_net;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
+pub mod witness;

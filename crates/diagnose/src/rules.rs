@@ -1,12 +1,13 @@
 //! What is looked for in a log: rules as data, and how their conditions are decided.
 
-use std::time::Duration;
+mod condition;
 
 use serde::Deserialize;
 
-use crate::event::{After, Failure, Heard};
-use crate::finding::{Hop, Remedy};
-use crate::timeline::{Attempt, Origin, Request};
+use crate::finding::{Confidence, Hop, Remedy};
+
+pub(crate) use condition::Case;
+use condition::{Answer, Condition};
 
 /// The rules, as they are shipped.
 const TEXT: &str = include_str!("rules.toml");
@@ -23,6 +24,8 @@ pub(crate) struct Rule {
     pub(crate) ruled_out: Vec<String>,
     pub(crate) prove: String,
     pub(crate) remedy: Vec<Remedy>,
+    /// Whose variants come before its own.
+    witnesses: Option<String>,
     #[serde(default)]
     pub(crate) variant: Vec<Variant>,
     /// How often it must have happened to be worth a word.
@@ -38,147 +41,26 @@ pub(crate) struct Rule {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Variant {
     pub(crate) id: String,
+    /// How sure it is at least, where its conditions hold.
+    pub(crate) confidence: Option<Confidence>,
     pub(crate) hop: Hop,
     when: Vec<Condition>,
     pub(crate) title: String,
     pub(crate) explanation: String,
+    #[serde(default)]
+    pub(crate) remedy: Vec<Remedy>,
+}
+
+/// Variants that several rules share.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Witnesses {
+    id: String,
+    variant: Vec<Variant>,
 }
 
 const fn once() -> u64 {
     1
-}
-
-/// What may be asked of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Condition {
-    /// Its connection came from the pool.
-    KeptConnection,
-    /// Its connection was made for it.
-    FreshConnection,
-    /// Its head was written.
-    HeadSent,
-    /// No reply began.
-    NoReply,
-    /// A reply began.
-    Replied,
-    /// The reply lets the connection be used again.
-    ReplyKeeps,
-    /// The reply announces the end of the connection.
-    ReplyCloses,
-    /// It failed in a way in which connections end.
-    ConnectionLost,
-    /// Nobody accepted a connection.
-    FailedToConnect,
-    /// Its name had no address.
-    FailedToResolve,
-    /// TLS was refused.
-    FailedInTls,
-    /// The client gave it up.
-    TimedOut,
-    /// The library sent it again.
-    SentAgain,
-    /// It did not.
-    NotSentAgain,
-    /// The application got the error.
-    HeardByApplication,
-    /// Its method is not GET, HEAD, OPTIONS or TRACE (RFC 9110 section 9.2.1).
-    MayHaveEffect,
-    /// From its head to its failure it took at least so long.
-    #[serde(rename = "failed_after_ms")]
-    FailedAfter(u64),
-    /// At most so long.
-    #[serde(rename = "failed_within_ms")]
-    FailedWithin(u64),
-    /// From its head to the reply it took at least so long.
-    #[serde(rename = "replied_after_ms")]
-    RepliedAfter(u64),
-}
-
-/// An answer, where there is one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
-    Yes,
-    No,
-    /// The log does not say.
-    Unknown,
-}
-
-impl From<bool> for Answer {
-    fn from(yes: bool) -> Self {
-        if yes { Self::Yes } else { Self::No }
-    }
-}
-
-/// The attempt that is looked at, among those at its request.
-#[derive(Clone, Copy)]
-pub(crate) struct Case<'a> {
-    pub(crate) request: &'a Request,
-    pub(crate) attempt: &'a Attempt,
-    pub(crate) next: Option<&'a Attempt>,
-}
-
-impl Case<'_> {
-    /// From the head of the request to the failure or the reply.
-    pub(crate) fn wait(&self) -> Option<Duration> {
-        let sent = self.attempt.head_sent.as_ref()?;
-        let failed = self.attempt.failed.as_ref().map(|(mark, _, _)| mark);
-        let answered = self.attempt.answered.as_ref().map(|(mark, _)| mark);
-        failed.or(answered)?.since(sent)
-    }
-
-    fn answer(&self, condition: Condition) -> Answer {
-        let Self { request, attempt, next } = self;
-        let failure = attempt.failed.as_ref().map(|(_, failure, _)| *failure);
-        let waited = |of: bool, holds: &dyn Fn(Duration) -> bool| match (of, self.wait()) {
-            (false, _) => Answer::No,
-            (true, Some(wait)) => holds(wait).into(),
-            (true, None) => Answer::Unknown,
-        };
-        match condition {
-            Condition::KeptConnection => matches!(attempt.origin, Origin::Kept | Origin::KeptUnseen).into(),
-            Condition::FreshConnection => (attempt.origin == Origin::Fresh).into(),
-            Condition::HeadSent => attempt.head_sent.is_some().into(),
-            Condition::NoReply => attempt.answered.is_none().into(),
-            Condition::Replied => attempt.answered.is_some().into(),
-            Condition::ReplyKeeps => (attempt.after == Some(After::Kept)).into(),
-            Condition::ReplyCloses => (attempt.after == Some(After::Closed)).into(),
-            Condition::ConnectionLost => failure.is_some_and(Failure::is_of_connection).into(),
-            Condition::FailedToConnect => (failure == Some(Failure::Connect)).into(),
-            Condition::FailedToResolve => (failure == Some(Failure::Name)).into(),
-            Condition::FailedInTls => (failure == Some(Failure::Tls)).into(),
-            Condition::TimedOut => (failure == Some(Failure::TimedOut)).into(),
-            Condition::SentAgain => next.is_some().into(),
-            Condition::NotSentAgain => next.is_none().into(),
-            Condition::HeardByApplication => {
-                let heard = attempt.failed.as_ref().map(|(_, _, heard)| *heard);
-                (heard == Some(Heard::Application)).into()
-            }
-            Condition::MayHaveEffect => {
-                (!matches!(&*request.method, "GET" | "HEAD" | "OPTIONS" | "TRACE")).into()
-            }
-            Condition::FailedAfter(ms) => {
-                waited(failure.is_some(), &|wait| wait >= Duration::from_millis(ms))
-            }
-            Condition::FailedWithin(ms) => {
-                waited(failure.is_some(), &|wait| wait <= Duration::from_millis(ms))
-            }
-            Condition::RepliedAfter(ms) => {
-                waited(attempt.answered.is_some(), &|wait| wait >= Duration::from_millis(ms))
-            }
-        }
-    }
-
-    fn all(&self, conditions: &[Condition]) -> Answer {
-        let answers = || conditions.iter().map(|condition| self.answer(*condition));
-        if answers().any(|answer| answer == Answer::No) {
-            Answer::No
-        } else if answers().any(|answer| answer == Answer::Unknown) {
-            Answer::Unknown
-        } else {
-            Answer::Yes
-        }
-    }
 }
 
 /// Which of a rule's variants it was.
@@ -197,9 +79,16 @@ impl Rule {
     pub(crate) fn shipped() -> Result<Vec<Self>, toml::de::Error> {
         #[derive(Deserialize)]
         struct Rules {
+            witnesses: Vec<Witnesses>,
             rule: Vec<Rule>,
         }
-        toml::from_str::<Rules>(TEXT).map(|rules| rules.rule)
+        let Rules { witnesses, mut rule } = toml::from_str(TEXT)?;
+        for rule in &mut rule {
+            let shared = witnesses.iter().filter(|shared| Some(&shared.id) == rule.witnesses.as_ref());
+            let shared: Vec<_> = shared.flat_map(|shared| shared.variant.iter().cloned()).collect();
+            rule.variant.splice(..0, shared);
+        }
+        Ok(rule)
     }
 
     /// Whether this is what happened, and which of the variants.
@@ -235,6 +124,11 @@ mod tests {
             assert!(
                 !rule.when.is_empty() && !rule.remedy.is_empty() && !rule.ruled_out.is_empty(),
                 "{}",
+                rule.id
+            );
+            assert!(
+                rule.witnesses.is_none() || rule.variant.len() > 5,
+                "{} names a group that is none",
                 rule.id
             );
         }

@@ -1,29 +1,32 @@
 //! What happened to one request, in sentences and line by line.
 
-use crate::event::Extent;
+use crate::event::{Extent, Place};
 use crate::finding::Step;
 use crate::rules::Case;
 use crate::timeline::{Attempt, Mark, Origin};
 
+/// How a place is named.
+pub(crate) type Where<'a> = &'a dyn Fn(Place) -> String;
+
 /// What happened, in one sentence.
-pub(crate) fn summary(case: &Case<'_>) -> String {
+pub(crate) fn summary(case: &Case<'_>, at: Where<'_>) -> String {
     let attempt = case.attempt;
-    let mut said: Vec<_> = sent(attempt).into_iter().collect();
+    let mut said: Vec<_> = sent(attempt, at).into_iter().collect();
     if let Some((mark, _, _)) = &attempt.failed {
         let before = if attempt.answered.is_some() { "" } else { " before any response" };
-        said.push(format!("failed at {}{before}", mark.place));
+        said.push(format!("failed at {}{before}", at(mark.place)));
     }
     said.extend(
         attempt
             .answered
             .as_ref()
-            .map(|(mark, status)| format!("was answered with {status} at {}", mark.place)),
+            .map(|(mark, status)| format!("was answered with {status} at {}", at(mark.place))),
     );
     if let Some(next) = case.next {
-        said.push(format!("was sent again unseen on {}", resent(next)));
+        said.push(format!("was sent again unseen on {}", resent(next, at)));
         match (&next.answered, &next.failed) {
-            (Some((mark, _)), None) => said.push(format!("succeeded at {}", mark.place)),
-            (_, Some((mark, _, _))) => said.push(format!("failed again at {}", mark.place)),
+            (Some((mark, _)), None) => said.push(format!("succeeded at {}", at(mark.place))),
+            (_, Some((mark, _, _))) => said.push(format!("failed again at {}", at(mark.place))),
             (None, None) => {}
         }
     }
@@ -36,9 +39,9 @@ pub(crate) fn summary(case: &Case<'_>) -> String {
     }
 }
 
-fn sent(attempt: &Attempt) -> Option<String> {
+fn sent(attempt: &Attempt, place: Where<'_>) -> Option<String> {
     let connection = &attempt.connection_name;
-    let at = |mark: &Option<Mark>| mark.as_ref().map(|mark| mark.place.to_string()).unwrap_or_default();
+    let at = |mark: &Option<Mark>| mark.as_ref().map(|mark| place(mark.place)).unwrap_or_default();
     match attempt.origin {
         Origin::Kept => Some(format!("was sent on the reused {connection} ({})", at(&attempt.assigned))),
         Origin::KeptUnseen => Some(format!(
@@ -50,7 +53,7 @@ fn sent(attempt: &Attempt) -> Option<String> {
     }
 }
 
-fn resent(next: &Attempt) -> String {
+fn resent(next: &Attempt, at: Where<'_>) -> String {
     let name = &next.connection_name;
     let (Origin::Fresh, Some(connected)) = (next.origin, &next.connected) else { return format!("{name}") };
     match &next.handshake_done {
@@ -60,9 +63,12 @@ fn resent(next: &Attempt) -> String {
                 Extent::Resumed => "a resumed TLS session",
                 Extent::Unknown => "a TLS handshake",
             };
+            if connected.place == done.place {
+                return format!("the new {name} with {how} ({})", at(done.place));
+            }
             format!("the new {name} with {how} (lines {} to {})", connected.place.line, done.place.line)
         }
-        None => format!("the new {name} ({})", connected.place),
+        None => format!("the new {name} ({})", at(connected.place)),
     }
 }
 
@@ -93,6 +99,10 @@ pub(crate) fn steps(case: &Case<'_>) -> Vec<Step> {
     if let Some((mark, status)) = &attempt.answered {
         step(Some(mark), format!("the reply begins: {status}"));
     }
+    steps.extend(attempt.testimony.steps.iter().cloned());
+    let mut step = |mark: Option<&Mark>, what: String| {
+        steps.extend(mark.map(|mark| Step { what, mark: mark.clone() }));
+    };
     let Some(next) = case.next else { return steps };
     let name = &next.connection_name;
     match (next.origin, &next.connected) {

@@ -7,7 +7,7 @@ mod syntax;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::event::Event;
+use crate::adapter::{Adapter, Events};
 use crate::input::Line;
 
 use objects::Objects;
@@ -26,20 +26,20 @@ impl SystemNet {
     pub(crate) fn recognizes(line: &str) -> bool {
         Head::parse(line).is_some()
     }
+}
 
-    /// Takes the next line; hands on what the event before it says, if it begins one.
-    /// Gives the number of lines that turned out to be of no known form.
-    pub(crate) fn line(&mut self, line: Line<'_>, to: &mut dyn FnMut(Event<'_>)) -> Vec<u64> {
+impl Adapter for SystemNet {
+    /// Hands on what the event before the line says, if the line begins another.
+    fn line(&mut self, line: Line<'_>, to: Events<'_>) -> Vec<u64> {
         if Head::parse(line.text).is_none() {
             return self.pending.push(line).into_iter().collect();
         }
-        let foreign = self.finish(to);
+        let foreign = self.end_of_input(to);
         self.pending.begin(line);
         foreign
     }
 
-    /// Hands on what the last event says.
-    pub(crate) fn finish(&mut self, to: &mut dyn FnMut(Event<'_>)) -> Vec<u64> {
+    fn end_of_input(&mut self, to: Events<'_>) -> Vec<u64> {
         let Some(record) = self.pending.record() else { return Vec::new() };
         let foreign = self.objects.take(&record, to);
         self.pending.clear();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::event::{After, Event, Extent, Failure, Heard, Id, Instant, Kind, Place};
 use crate::redact::redacted;
+use crate::witness::{Names, Testimony};
 
 /// Requests that are followed at a time; of more the eldest is told as it stands.
 const OPEN_MAX: usize = 20_000;
@@ -74,6 +75,8 @@ pub(crate) struct Attempt {
     pub(crate) after: Option<After>,
     pub(crate) clock: Option<Instant>,
     pub(crate) failed: Option<(Mark, Failure, Heard)>,
+    pub(crate) names: Names,
+    pub(crate) testimony: Testimony,
 }
 
 /// What the caller asked.
@@ -108,6 +111,7 @@ impl Timeline {
         match &event.kind {
             Kind::Created { request, name } => self.created(*request, name),
             Kind::Assigned { request, connection, name } => self.assigned(*request, *connection, name, event),
+            Kind::KnownAs { request, names } => self.of(*request, |attempt| attempt.names = names.clone()),
             Kind::Connected { connection, .. } => self.connected(*connection, event),
             Kind::HandshakeBegun { connection } => {
                 self.on(*connection, |attempt| attempt.handshake_begun = Some(Mark::of(event)));

@@ -1,12 +1,13 @@
 //! `repono diagnose`: from logs to findings.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use repono_diagnose::diagnosis::{Diagnoser, Format};
+use repono_diagnose::adapter::Format;
+use repono_diagnose::diagnosis::Diagnoser;
 use repono_diagnose::report;
 
 use crate::output::{Form, print, usage};
@@ -21,12 +22,13 @@ const EXIT_FOUND: u8 = 1;
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Reads System.Net traces (.NET Framework), whatever their encoding and whatever a shipper of logs put\n\
-                  before each line. Exits with 0 when nothing was found, with 1 when something was.\n\nExamples:\n  \
-                  repono diagnose incident.log\n  repono diagnose --report md incident.log > report.md\n  \
-                  zcat net.log.gz | repono diagnose -"
+                  before each line, and the journals of this system, joined by connection. gzip and zstd are unpacked.\n\
+                  Exits with 0 when nothing was found, with 1 when something was.\n\nExamples:\n  \
+                  repono diagnose incident.log\n  repono diagnose --report md incident.log.gz > report.md\n  \
+                  repono diagnose repono-data/journal client.jsonl\n  kubectl logs app | repono diagnose -"
 )]
 pub(crate) struct Options {
-    /// Logs of one system; `-` is standard input
+    /// Logs of one system, or directories of them; `-` is standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// How the report is written
@@ -47,14 +49,18 @@ enum Report {
 /// Reads the files, and prints what was found.
 pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
     let mut diagnoser = Diagnoser::new()?;
-    for file in &options.files {
-        read(&mut diagnoser, file)?;
+    let files = named(&options.files)?;
+    let above = common(&files);
+    for file in &files {
+        let name = above.and_then(|above| file.strip_prefix(above).ok()).unwrap_or(file);
+        read(&mut diagnoser, file, &name.display().to_string())?;
     }
     let diagnosis = diagnoser.finish();
     if diagnosis.inputs.iter().all(|input| input.format == Format::Unknown) {
         let names: Vec<_> = diagnosis.inputs.iter().map(|input| input.name.as_str()).collect();
         return Err(usage(format!(
-            "nothing in {} is of a known format: a trace of System.Net has lines like `System.Net Information: 0 : [5156] …`",
+            "nothing in {} is of a known format: a trace of System.Net has lines like `System.Net Information: 0 : \
+             [5156] …`, a journal of this system is JSON lines",
             names.join(", ")
         )));
     }
@@ -68,7 +74,38 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
     Ok(if diagnosis.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FOUND) })
 }
 
-fn read(diagnoser: &mut Diagnoser, file: &Path) -> Result<()> {
+/// The files that are meant: of a directory all that lie in it.
+fn named(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in given {
+        if path != Path::new("-") && path.is_dir() {
+            let unreadable = |error: io::Error| usage(format!("cannot list {}: {error}", path.display()));
+            let entries =
+                fs::read_dir(path).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+            let mut within: Vec<_> =
+                entries.into_iter().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+            within.sort();
+            if within.is_empty() {
+                return Err(usage(format!("there is no file in {}", path.display())));
+            }
+            files.extend(within);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+/// The directory that several files lie below: a report need not repeat it.
+fn common(files: &[PathBuf]) -> Option<&Path> {
+    let [first, others @ ..] = files else { return None };
+    if others.is_empty() {
+        return None;
+    }
+    first.ancestors().skip(1).find(|above| others.iter().all(|file| file.starts_with(above)))
+}
+
+fn read(diagnoser: &mut Diagnoser, file: &Path, name: &str) -> Result<()> {
     if file == Path::new("-") {
         let input = io::stdin();
         if input.is_terminal() {
@@ -76,7 +113,7 @@ fn read(diagnoser: &mut Diagnoser, file: &Path) -> Result<()> {
         }
         return Ok(diagnoser.read("standard input", input.lock())?);
     }
-    let name = file.display().to_string();
-    let opened = File::open(file).map_err(|error| usage(format!("cannot open {name}: {error}")))?;
-    Ok(diagnoser.read(&name, BufReader::with_capacity(READ_BYTES, opened))?)
+    let opened =
+        File::open(file).map_err(|error| usage(format!("cannot open {}: {error}", file.display())))?;
+    Ok(diagnoser.read(name, BufReader::with_capacity(READ_BYTES, opened))?)
 }

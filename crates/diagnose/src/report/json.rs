@@ -13,6 +13,7 @@ pub fn json(diagnosis: &Diagnosis) -> Value {
     json!({
         "inputs": diagnosis.inputs.iter().map(of_input).collect::<Vec<_>>(),
         "findings": findings.collect::<Vec<_>>(),
+        "changes": diagnosis.changes.iter().map(|change| of_mark(diagnosis, &change.mark)).collect::<Vec<_>>(),
         "limits": diagnosis.limits.iter().map(super::text::limit).collect::<Vec<_>>(),
     })
 }

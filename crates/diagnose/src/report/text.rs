@@ -6,10 +6,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::TIMES_CONFIGURATION;
-use crate::diagnosis::{Diagnosis, Limit, in_words};
+use crate::diagnosis::{Diagnosis, Limit, named};
 use crate::event::Instant;
 use crate::finding::Finding;
+use crate::span::in_words;
 use crate::timeline::Mark;
+
+/// Changes that are shown: what changed last is most often asked for.
+const CHANGES_SHOWN_MAX: usize = 20;
 
 /// How headings and quotations are set.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,6 +89,7 @@ fn report(diagnosis: &Diagnosis, style: Style) -> String {
     for finding in &diagnosis.findings {
         of_finding(&mut page, diagnosis, finding);
     }
+    of_changes(&mut page, diagnosis);
     of_inputs(&mut page, diagnosis);
     page.out
 }
@@ -95,9 +100,12 @@ fn of_finding(page: &mut Page, diagnosis: &Diagnosis, finding: &Finding) {
     page.line(&format!("\n{} Seen {times}; as a cause it is {}.", finding.summary, finding.confidence));
     page.line(&format!("\n{}", finding.explanation));
     page.heading("What happened");
+    let mut quoted = None;
     for step in &finding.steps {
         page.item(&format!("{}: {}", place(diagnosis, &step.mark), step.what));
-        page.quote(&step.mark.text);
+        if quoted.replace(step.mark.place) != Some(step.mark.place) {
+            page.quote(&step.mark.text);
+        }
     }
     if !finding.again.is_empty() {
         page.heading("Again");
@@ -131,6 +139,20 @@ fn of_finding(page: &mut Page, diagnosis: &Diagnosis, finding: &Finding) {
     page.heading("What would prove it");
     page.item(&finding.prove);
     page.line("");
+}
+
+fn of_changes(page: &mut Page, diagnosis: &Diagnosis) {
+    if diagnosis.changes.is_empty() {
+        return;
+    }
+    page.heading("What changed");
+    let earlier = diagnosis.changes.len().saturating_sub(CHANGES_SHOWN_MAX);
+    if earlier > 0 {
+        page.item(&format!("{earlier} earlier changes"));
+    }
+    for change in diagnosis.changes.iter().skip(earlier) {
+        page.item(&format!("{}: {}", place(diagnosis, &change.mark), change.what));
+    }
 }
 
 fn of_inputs(page: &mut Page, diagnosis: &Diagnosis) {
@@ -188,15 +210,8 @@ fn instant(at: Instant) -> String {
 }
 
 fn place(diagnosis: &Diagnosis, mark: &Mark) -> String {
-    let line = mark.place.line;
     let at = mark.at.map(|at| format!(", {}", instant(at))).unwrap_or_default();
-    match diagnosis.inputs.as_slice() {
-        [_] => format!("line {line}{at}"),
-        inputs => {
-            let name = inputs.get(mark.place.file).map_or("?", |input| input.name.as_str());
-            format!("{name}:{line}{at}")
-        }
-    }
+    format!("{}{at}", named(&diagnosis.inputs, mark.place))
 }
 
 fn capital(word: &str) -> String {

@@ -1,0 +1,80 @@
+//! What every format of a log has: it is known by its lines, and turns them into
+//! events.
+
+use crate::event::Event;
+use crate::finding::Step;
+use crate::input::Line;
+use crate::journal::Journal;
+use crate::system_net::SystemNet;
+use crate::timeline::Attempt;
+use crate::witness::Testimony;
+
+/// Where events go.
+pub(crate) type Events<'e> = &'e mut dyn FnMut(Event<'_>);
+
+/// What a log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Format {
+    /// A trace of System.Net, .NET Framework.
+    SystemNet,
+    /// A journal of this system: of the client, the balancer, a head or vending.
+    Journal,
+    /// None that is known here.
+    Unknown,
+}
+
+impl Format {
+    /// Its name in a report.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SystemNet => "system.net",
+            Self::Journal => "repono.journal",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What the line can only be a part of.
+    pub(crate) fn of(line: &str) -> Self {
+        if SystemNet::recognizes(line) {
+            Self::SystemNet
+        } else if Journal::recognizes(line) {
+            Self::Journal
+        } else {
+            Self::Unknown
+        }
+    }
+
+    /// Reads logs of this format.
+    pub(crate) fn adapter(self) -> Option<Box<dyn Adapter>> {
+        match self {
+            Self::SystemNet => Some(Box::<SystemNet>::default()),
+            Self::Journal => Some(Box::<Journal>::default()),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// Reads all inputs of one format, one after the other: a log that was split goes on
+/// in its next file.
+pub(crate) trait Adapter {
+    /// Takes the next line. Gives the numbers of the lines that turned out to be of no
+    /// known form.
+    fn line(&mut self, line: Line<'_>, to: Events<'_>) -> Vec<u64>;
+
+    /// Hands on what was held back until the input's end.
+    fn end_of_input(&mut self, to: Events<'_>) -> Vec<u64>;
+
+    /// Hands on what was held back until the last input's end.
+    fn end(&mut self, _to: Events<'_>) {}
+
+    /// What was changed in configuration or state.
+    fn changes(&self) -> Vec<Step> {
+        Vec::new()
+    }
+
+    /// What other sides' records say of an attempt.
+    fn testimony(&self, _attempt: &Attempt) -> Testimony {
+        Testimony::default()
+    }
+}

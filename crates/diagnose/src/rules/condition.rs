@@ -1,0 +1,232 @@
+//! What rules ask of an attempt, and how it is decided.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::event::{After, Failure, Heard};
+use crate::timeline::{Attempt, Origin, Request};
+use crate::witness::{BalancerSays, Ender, HeadSays, Testimony};
+
+/// What may be asked of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Condition {
+    /// What the log of the attempt tells.
+    Own(Own),
+    /// What only other sides' records tell.
+    Told(Told),
+}
+
+/// What the log of an attempt tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Own {
+    /// Its connection came from the pool.
+    KeptConnection,
+    /// Its connection was made for it.
+    FreshConnection,
+    /// Its head was written.
+    HeadSent,
+    /// No reply began.
+    NoReply,
+    /// A reply began.
+    Replied,
+    /// The reply lets the connection be used again.
+    ReplyKeeps,
+    /// The reply announces the end of the connection.
+    ReplyCloses,
+    /// It failed in a way in which connections end.
+    ConnectionLost,
+    /// Nobody accepted a connection.
+    FailedToConnect,
+    /// Its name had no address.
+    FailedToResolve,
+    /// TLS was refused.
+    FailedInTls,
+    /// The client gave it up.
+    TimedOut,
+    /// The library sent it again.
+    SentAgain,
+    /// It did not.
+    NotSentAgain,
+    /// The application got the error.
+    HeardByApplication,
+    /// A reply was no longer wanted, or its body could not be taken.
+    BodyCut,
+    /// Its method is not GET, HEAD, OPTIONS or TRACE (RFC 9110 section 9.2.1).
+    MayHaveEffect,
+    /// From its head to its failure it took at least so long.
+    #[serde(rename = "failed_after_ms")]
+    FailedAfter(u64),
+    /// At most so long.
+    #[serde(rename = "failed_within_ms")]
+    FailedWithin(u64),
+    /// From its head to the reply it took at least so long.
+    #[serde(rename = "replied_after_ms")]
+    RepliedAfter(u64),
+}
+
+/// What other sides' records tell of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Told {
+    /// The peer's kernel did not acknowledge it.
+    Unacknowledged,
+    /// It did.
+    Acknowledged,
+    /// The balancer still held the connection, and no byte of the request arrived.
+    BalancerHeardNothing,
+    /// Bytes moved on the connection at the balancer after the request was sent.
+    BalancerHeard,
+    /// The balancer had ended the connection before.
+    BalancerHadEnded,
+    /// The balancer ended the connection.
+    BalancerEndedIt,
+    /// The head ended it.
+    HeadEndedIt,
+    /// The balancer says that the client ended it, and the client that its peer did.
+    BothToldOfTheOther,
+    /// At the balancer, no turn of the connection took half as long as the wait.
+    BalancerQuick,
+    /// One did.
+    BalancerWaited,
+    /// A head read the request.
+    HeadHeard,
+    /// None did.
+    HeadHeardNothing,
+    /// The head worked for at least so long before it replied.
+    #[serde(rename = "head_took_ms")]
+    HeadTook(u64),
+    /// At most so long.
+    #[serde(rename = "head_took_within_ms")]
+    HeadTookWithin(u64),
+    /// The head read the request at least so long after it was sent.
+    #[serde(rename = "head_late_ms")]
+    HeadLate(u64),
+}
+
+/// An answer, where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Yes,
+    No,
+    /// The log does not say.
+    Unknown,
+}
+
+impl From<bool> for Answer {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
+
+impl From<Option<bool>> for Answer {
+    fn from(known: Option<bool>) -> Self {
+        known.map_or(Self::Unknown, Self::from)
+    }
+}
+
+/// The attempt that is looked at, among those at its request.
+#[derive(Clone, Copy)]
+pub(crate) struct Case<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) attempt: &'a Attempt,
+    pub(crate) next: Option<&'a Attempt>,
+}
+
+impl Case<'_> {
+    /// From the head of the request to the failure or the reply.
+    pub(crate) fn wait(&self) -> Option<Duration> {
+        let sent = self.attempt.head_sent.as_ref()?;
+        let failed = self.attempt.failed.as_ref().map(|(mark, _, _)| mark);
+        let answered = self.attempt.answered.as_ref().map(|(mark, _)| mark);
+        failed.or(answered)?.since(sent)
+    }
+
+    fn answer(&self, condition: Condition) -> Answer {
+        match condition {
+            Condition::Own(condition) => self.own(condition),
+            // What nobody testifies to makes no candidate: all hops would be candidates.
+            Condition::Told(condition) => match self.told(condition) {
+                Answer::Unknown => Answer::No,
+                known => known,
+            },
+        }
+    }
+
+    fn own(&self, condition: Own) -> Answer {
+        let Self { request, attempt, next } = self;
+        let failure = attempt.failed.as_ref().map(|(_, failure, _)| *failure);
+        let waited = |of: bool, holds: &dyn Fn(Duration) -> bool| match (of, self.wait()) {
+            (false, _) => Answer::No,
+            (true, Some(wait)) => holds(wait).into(),
+            (true, None) => Answer::Unknown,
+        };
+        match condition {
+            Own::KeptConnection => matches!(attempt.origin, Origin::Kept | Origin::KeptUnseen).into(),
+            Own::FreshConnection => (attempt.origin == Origin::Fresh).into(),
+            Own::HeadSent => attempt.head_sent.is_some().into(),
+            Own::NoReply => attempt.answered.is_none().into(),
+            Own::Replied => attempt.answered.is_some().into(),
+            Own::ReplyKeeps => (attempt.after == Some(After::Kept)).into(),
+            Own::ReplyCloses => (attempt.after == Some(After::Closed)).into(),
+            Own::ConnectionLost => failure.is_some_and(Failure::is_of_connection).into(),
+            Own::FailedToConnect => (failure == Some(Failure::Connect)).into(),
+            Own::FailedToResolve => (failure == Some(Failure::Name)).into(),
+            Own::FailedInTls => (failure == Some(Failure::Tls)).into(),
+            Own::TimedOut => (failure == Some(Failure::TimedOut)).into(),
+            Own::SentAgain => next.is_some().into(),
+            Own::NotSentAgain => next.is_none().into(),
+            Own::HeardByApplication => {
+                let heard = attempt.failed.as_ref().map(|(_, _, heard)| *heard);
+                (heard == Some(Heard::Application)).into()
+            }
+            Own::BodyCut => (attempt.answered.is_some() && attempt.failed.is_some()).into(),
+            Own::MayHaveEffect => (!matches!(&*request.method, "GET" | "HEAD" | "OPTIONS" | "TRACE")).into(),
+            Own::FailedAfter(ms) => waited(failure.is_some(), &|wait| wait >= Duration::from_millis(ms)),
+            Own::FailedWithin(ms) => waited(failure.is_some(), &|wait| wait <= Duration::from_millis(ms)),
+            Own::RepliedAfter(ms) => {
+                waited(attempt.answered.is_some(), &|wait| wait >= Duration::from_millis(ms))
+            }
+        }
+    }
+
+    fn told(&self, condition: Told) -> Answer {
+        let Testimony { acknowledged, peer_ended, balancer, head, .. } = &self.attempt.testimony;
+        let of_balancer = |holds: &dyn Fn(&BalancerSays) -> bool| balancer.as_ref().map(holds).into();
+        let of_head = |holds: &dyn Fn(&HeadSays) -> bool| head.as_ref().map(holds).into();
+        let half = || self.wait().unwrap_or_default() / 2;
+        match condition {
+            Told::Unacknowledged => acknowledged.map(|yes| !yes).into(),
+            Told::Acknowledged => (*acknowledged).into(),
+            Told::BalancerHeardNothing => of_balancer(&|it| it.held && !it.heard),
+            Told::BalancerHeard => of_balancer(&|it| it.heard),
+            Told::BalancerHadEnded => of_balancer(&|it| !it.held),
+            Told::BalancerEndedIt => of_balancer(&|it| it.ender == Ender::Balancer),
+            Told::HeadEndedIt => of_balancer(&|it| it.ender == Ender::Head),
+            Told::BothToldOfTheOther => match (peer_ended, balancer) {
+                (Some(peer), Some(balancer)) => (*peer && balancer.ender == Ender::Client).into(),
+                (None, _) | (_, None) => Answer::Unknown,
+            },
+            Told::BalancerQuick => of_balancer(&|it| it.worst_turn < half()),
+            Told::BalancerWaited => of_balancer(&|it| it.worst_turn >= half()),
+            Told::HeadHeard => of_head(&|it| it.heard),
+            Told::HeadHeardNothing => of_head(&|it| !it.heard),
+            Told::HeadTook(ms) => of_head(&|it| it.heard && it.took >= Duration::from_millis(ms)),
+            Told::HeadTookWithin(ms) => of_head(&|it| it.heard && it.took < Duration::from_millis(ms)),
+            Told::HeadLate(ms) => of_head(&|it| it.heard && it.late >= Duration::from_millis(ms)),
+        }
+    }
+
+    pub(super) fn all(&self, conditions: &[Condition]) -> Answer {
+        let answers = || conditions.iter().map(|condition| self.answer(*condition));
+        if answers().any(|answer| answer == Answer::No) {
+            Answer::No
+        } else if answers().any(|answer| answer == Answer::Unknown) {
+            Answer::Unknown
+        } else {
+            Answer::Yes
+        }
+    }
+}
