@@ -39,7 +39,7 @@ pub(crate) fn curl(
         let (seconds, rest) = line.split_once('\t').expect("fields");
         let whole = is_whole(object, &copy(n)) && rest.starts_with("200\t0 ");
         let took = Duration::from_secs_f64(seconds.parse().expect("seconds"));
-        Request { sent: None, took, connection: String::new(), failure: (!whole).then(|| rest.to_owned()) }
+        Request { span: None, took, connection: String::new(), failure: (!whole).then(|| rest.to_owned()) }
     };
     let all: Vec<Request> = said.lines().enumerate().map(told).collect();
     assert_eq!(all.len(), requests, "curl: {}: {said}", String::from_utf8_lossy(&output.stderr));
@@ -77,7 +77,7 @@ pub(crate) fn wget(system: &System, object: &Object, requests: usize, gap: Durat
             let took = before.zip(ends.get(n)).map_or(0, |(before, end)| end.saturating_sub(*before));
             let failure = (n >= whole).then(|| format!("{} whole of {requests}: {said}", whole));
             Request {
-                sent: None,
+                span: None,
                 took: Duration::from_secs(took).saturating_sub(gap.mul_f64(1.5)),
                 connection: String::new(),
                 failure,

@@ -55,8 +55,8 @@ impl Object {
 /// One request, as its client tells it.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
-    /// When, if the client tells.
-    pub(crate) sent: Option<Instant>,
+    /// From before it was asked for until it was told of, if the client tells of each.
+    pub(crate) span: Option<(Instant, Instant)>,
     pub(crate) took: Duration,
     /// The head's name for the connection, where the client tells it.
     pub(crate) connection: String,
@@ -192,7 +192,7 @@ impl Client {
                 (sent.elapsed(), connection, failure)
             }
         };
-        Request { sent: Some(sent), took, connection, failure }
+        Request { span: Some((sent, Instant::now())), took, connection, failure }
     }
 }
 

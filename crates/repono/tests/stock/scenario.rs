@@ -89,23 +89,23 @@ impl Scenario {
 
     /// Whether a request may have failed: only one that the killed head had in its hands.
     pub(crate) fn may_fail(self, outcome: &Outcome, request: &Request) -> bool {
-        self == Self::Kill && (request.sent.is_none() || outcome.is_caught(request))
+        self == Self::Kill && (request.span.is_none() || outcome.is_caught(request))
     }
 }
 
 impl Outcome {
     /// Whether a request was under way when a head died.
     pub(crate) fn is_caught(&self, request: &Request) -> bool {
-        request.sent.is_some_and(|sent| {
-            self.deaths.iter().any(|(_, killed)| sent < *killed + TOLD && sent + request.took >= *killed)
+        request.span.is_some_and(|(sent, told)| {
+            self.deaths.iter().any(|(_, killed)| sent < *killed + TOLD && told >= *killed)
         })
     }
 
     /// Whether it was in the hands of a head that stood still and died.
     pub(crate) fn was_held(&self, request: &Request) -> bool {
-        request.sent.is_some_and(|sent| {
+        request.span.is_some_and(|(sent, told)| {
             self.deaths.iter().any(|(stood, killed)| {
-                sent <= *killed && sent + request.took >= *killed && request.took >= (*killed - *stood) / 2
+                sent <= *killed && told >= *killed && request.took >= (*killed - *stood) / 2
             })
         })
     }
