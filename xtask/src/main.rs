@@ -23,6 +23,7 @@ cargo xtask CHORE
             costs another
   stock     stock clients through everything that ends connections, at full length (10,000 requests each, or
             `stock N`): half an hour; writes docs/clients.md
+  hops      faults on each hop, and the hop that `repono diagnose` names; prints the table of docs/diagnose.md
   foreign   stock clients behind the balancers of others, at length; writes docs/foreign.md
   needs     installs what the tests need and stops
 ";
@@ -48,6 +49,7 @@ fn main() -> Result<()> {
         "docs" => docs(),
         "bench" => bench(rest),
         "stock" => stock(rest),
+        "hops" => cargo(&["test", "--package", "repono", "--locked", "--test", "hops", "--", "--nocapture"]),
         "foreign" => foreign(),
         "needs" => needs::install(),
         "help" | "--help" | "-h" => {

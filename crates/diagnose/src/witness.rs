@@ -40,6 +40,8 @@ pub(crate) struct Testimony {
     /// Whether the client was told that its peer ended the connection.
     pub(crate) peer_ended: Option<bool>,
     pub(crate) balancer: Option<BalancerSays>,
+    /// Whether the balancer is silent of a connection that a head knows.
+    pub(crate) balancer_gone: Option<bool>,
     pub(crate) head: Option<HeadSays>,
     /// The records themselves, in words.
     pub(crate) steps: Vec<Step>,

@@ -18,6 +18,10 @@ use crate::witness::Ender;
 /// first ones are.
 const CONNECTIONS_MAX: usize = 400_000;
 
+/// Requests of a head's connection that are remembered: a connection that fails does
+/// so with its last one, and a client asks again at once where it can.
+const LAST_KEPT: usize = 3;
+
 /// Requests of heads that are remembered one by one: those that took long.
 const SLOW_MAX: usize = 100_000;
 
@@ -36,6 +40,8 @@ pub(super) struct Ledger {
     /// The balancer's connection that a client's address had last.
     sources: HashMap<SocketAddr, u128>,
     heads: HashMap<u128, Works>,
+    /// The ends of connections as heads saw them.
+    ends: HashMap<u128, Account>,
     slow: HashMap<Box<str>, Work>,
     samples: Samples,
     changes: VecDeque<Step>,
@@ -63,7 +69,8 @@ struct Account {
 #[derive(Clone)]
 struct Works {
     boot: Boot,
-    last: Work,
+    /// The last requests, the last one last.
+    last: VecDeque<Work>,
     /// The request that took longest.
     worst: Work,
 }
@@ -80,7 +87,7 @@ struct Work {
 impl Ledger {
     /// Takes the record of a connection.
     pub(super) fn connection(&mut self, record: &Record<'_>, place: Place) {
-        let Some((key, account)) = self.account(record, place) else { return };
+        let Some((mut key, account)) = self.account(record, place) else { return };
         let side = match record.repono.side {
             Some(Side::Client) => &mut self.clients,
             Some(Side::Balancer) => {
@@ -91,8 +98,12 @@ impl Ledger {
                 }
                 &mut self.balancers
             }
-            // What heads say of a connection, their requests and the balancer say too.
-            Some(Side::Head | Side::Vending) | None => return,
+            // The balancer's id is the one that all sides know.
+            Some(Side::Head | Side::Vending) => {
+                key = account.peer.unwrap_or(key);
+                &mut self.ends
+            }
+            None => return,
         };
         if side.len() < CONNECTIONS_MAX {
             side.insert(key, account);
@@ -170,12 +181,13 @@ impl Ledger {
                 if work.took > works.worst.took {
                     works.worst = work.clone();
                 }
-                if work.begun >= works.last.begun {
-                    works.last = work;
+                if works.last.len() == LAST_KEPT {
+                    works.last.pop_front();
                 }
+                works.last.push_back(work);
             }
             None if room => {
-                self.heads.insert(key, Works { boot, last: work.clone(), worst: work });
+                self.heads.insert(key, Works { boot, last: VecDeque::from([work.clone()]), worst: work });
             }
             None => {}
         }

@@ -85,6 +85,9 @@ pub(super) enum Told {
     BalancerEndedIt,
     /// The head ended it.
     HeadEndedIt,
+    /// The head knows the connection, and the balancer, whose journal is there, has no
+    /// record of its end: it did not live to write one.
+    BalancerHasNoRecord,
     /// The balancer says that the client ended it, and the client that its peer did.
     BothToldOfTheOther,
     /// At the balancer, no turn of the connection took half as long as the wait.
@@ -98,9 +101,9 @@ pub(super) enum Told {
     /// The head worked for at least so long before it replied.
     #[serde(rename = "head_took_ms")]
     HeadTook(u64),
-    /// At most so long.
-    #[serde(rename = "head_took_within_ms")]
-    HeadTookWithin(u64),
+    /// The head read the request within so long after it was sent, and worked no longer.
+    #[serde(rename = "head_done_within_ms")]
+    HeadDoneWithin(u64),
     /// The head read the request at least so long after it was sent.
     #[serde(rename = "head_late_ms")]
     HeadLate(u64),
@@ -193,7 +196,8 @@ impl Case<'_> {
     }
 
     fn told(&self, condition: Told) -> Answer {
-        let Testimony { acknowledged, peer_ended, balancer, head, .. } = &self.attempt.testimony;
+        let Testimony { acknowledged, peer_ended, balancer, balancer_gone, head, .. } =
+            &self.attempt.testimony;
         let of_balancer = |holds: &dyn Fn(&BalancerSays) -> bool| balancer.as_ref().map(holds).into();
         let of_head = |holds: &dyn Fn(&HeadSays) -> bool| head.as_ref().map(holds).into();
         let half = || self.wait().unwrap_or_default() / 2;
@@ -205,6 +209,7 @@ impl Case<'_> {
             Told::BalancerHadEnded => of_balancer(&|it| !it.held),
             Told::BalancerEndedIt => of_balancer(&|it| it.ender == Ender::Balancer),
             Told::HeadEndedIt => of_balancer(&|it| it.ender == Ender::Head),
+            Told::BalancerHasNoRecord => (*balancer_gone).into(),
             Told::BothToldOfTheOther => match (peer_ended, balancer) {
                 (Some(peer), Some(balancer)) => (*peer && balancer.ender == Ender::Client).into(),
                 (None, _) | (_, None) => Answer::Unknown,
@@ -214,7 +219,10 @@ impl Case<'_> {
             Told::HeadHeard => of_head(&|it| it.heard),
             Told::HeadHeardNothing => of_head(&|it| !it.heard),
             Told::HeadTook(ms) => of_head(&|it| it.heard && it.took >= Duration::from_millis(ms)),
-            Told::HeadTookWithin(ms) => of_head(&|it| it.heard && it.took < Duration::from_millis(ms)),
+            Told::HeadDoneWithin(ms) => {
+                let within = Duration::from_millis(ms);
+                of_head(&|it| it.heard && it.late < within && it.took < within)
+            }
             Told::HeadLate(ms) => of_head(&|it| it.heard && it.late >= Duration::from_millis(ms)),
         }
     }

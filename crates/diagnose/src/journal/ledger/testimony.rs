@@ -9,8 +9,15 @@ use crate::journal::clocks::Boot;
 use crate::timeline::{Attempt, Mark};
 use crate::witness::{BalancerSays, HeadSays, Testimony};
 
-/// What two clocks of one host, or two looks at one clock, may differ by.
-const SLACK: Duration = Duration::from_millis(20);
+/// What the times of one host may be wrong by: a record is stamped where it is made.
+const SLACK_AT_HOME: Duration = Duration::from_millis(1);
+
+/// What is left of the difference of two hosts' clocks when it has been made up for.
+const SLACK_ABROAD: Duration = Duration::from_millis(20);
+
+fn slack(one: Boot, other: Boot) -> Duration {
+    if one == other { SLACK_AT_HOME } else { SLACK_ABROAD }
+}
 
 /// A span in which an attempt was under way, on its client's clock.
 #[derive(Clone, Copy)]
@@ -42,6 +49,11 @@ impl Ledger {
             testimony.balancer = Some(says);
             testimony.steps.push(step);
         }
+        if let Some(end) = self.ends.get(&peer).filter(|_| !self.balancers.is_empty()) {
+            testimony.balancer_gone = Some(testimony.balancer.is_none());
+            let ended = self.on(span, end.boot, end.ended);
+            testimony.steps.push(step("the head's record of the connection", end.place, ended, &end.text));
+        }
         let known = names.trans_id.as_ref().and_then(|id| self.slow.get(id));
         if let Some((says, step)) = self.heads.get(&peer).and_then(|works| self.head(works, known, span)) {
             testimony.head = Some(says);
@@ -56,14 +68,14 @@ impl Ledger {
         let key = self.sources.get(&attempt.names.source?)?;
         let account = self.balancers.get(key)?;
         let [opened, ended] = [account.opened, account.ended].map(|at| self.on(span, account.boot, at));
-        (opened <= span.ended && ended.after(SLACK) >= span.sent).then_some(*key)
+        (opened <= span.ended && ended.after(slack(span.clock, account.boot)) >= span.sent).then_some(*key)
     }
 
     fn balancer(&self, account: &Account, span: Span) -> (BalancerSays, Step) {
         let [heard, ended] = [account.heard, account.ended].map(|at| self.on(span, account.boot, at));
         let says = BalancerSays {
             held: ended > span.sent,
-            heard: heard.after(SLACK) >= span.sent,
+            heard: heard.after(slack(span.clock, account.boot)) >= span.sent,
             ender: account.ender,
             worst_turn: account.worst_turn,
         };
@@ -76,21 +88,19 @@ impl Ledger {
     }
 
     fn head(&self, works: &Works, known: Option<&Work>, span: Span) -> Option<(HeadSays, Step)> {
+        let slack = slack(span.clock, works.boot);
         let heard_at = |work: &Work| self.on(span, works.boot, work.begun);
-        let within = |work: &Work| {
-            heard_at(work).after(SLACK) >= span.sent && heard_at(work) <= span.ended.after(SLACK)
+        let after = |work: &&Work| heard_at(work).after(slack) >= span.sent;
+        let within = |work: &&Work| after(work) && heard_at(work) <= span.ended.after(slack);
+        let all = || works.last.iter().chain([&works.worst]);
+        let (work, what) = if let Some(work) = known.or_else(|| all().find(within)) {
+            (work, "a head read the request")
+        } else if let Some(work) = all().find(after) {
+            (work, "a head read the request when nobody waited for it any more")
+        } else {
+            (works.last.back()?, "no head read the request: this is the last one it read on the connection")
         };
-        let late = |work: &Work| heard_at(work).after(SLACK) >= span.sent;
-        let work = known.or_else(|| [&works.worst, &works.last].into_iter().find(|work| within(work)));
-        let (work, what) = match work {
-            Some(work) => (work, "a head read the request"),
-            None if late(&works.last) => {
-                (&works.last, "a head read the request when nobody waited for it any more")
-            }
-            None => (&works.last, "no head read the request: this is the last one it read on the connection"),
-        };
-        let heard = late(work);
-        let says = HeadSays { heard, took: work.took, late: heard_at(work).since(span.sent) };
+        let says = HeadSays { heard: after(&work), took: work.took, late: heard_at(work).since(span.sent) };
         Some((says, step(what, work.place, heard_at(work), &work.text)))
     }
 
