@@ -8,6 +8,8 @@ mod attempts;
 mod clocks;
 mod ledger;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use crate::adapter::{Adapter, Events};
 use crate::event::Place;
