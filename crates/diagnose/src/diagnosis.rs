@@ -145,7 +145,7 @@ impl Diagnoser {
     pub fn read(&mut self, name: &str, input: impl BufRead) -> Result<(), DiagnoseError> {
         let failed = |source| DiagnoseError::Read { name: name.to_owned(), source };
         let mut facts = InputFacts::of(name);
-        let mut lines = Lines::new(input, self.inputs.len());
+        let mut lines = Lines::new(input, self.inputs.len()).map_err(failed)?;
         while let Some(line) = lines.next().map_err(failed)? {
             facts.recognize(line);
             if let Some(source) = source(&mut self.sources, facts.format) {

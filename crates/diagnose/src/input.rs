@@ -4,6 +4,8 @@ use std::io::{self, BufRead};
 
 use crate::event::Place;
 
+mod packed;
+
 /// The longest line that is kept whole; of a longer one the beginning is.
 const LINE_BYTES_MAX: usize = 64 << 10;
 
@@ -32,19 +34,20 @@ enum Order {
 /// Reads a file line by line.
 ///
 /// *Cost*: one line in memory.
-pub(crate) struct Lines<R> {
-    input: R,
+pub(crate) struct Lines<'i> {
+    input: Box<dyn BufRead + 'i>,
     encoding: Option<Encoding>,
     place: Place,
     bytes: Vec<u8>,
     text: String,
 }
 
-impl<R: BufRead> Lines<R> {
-    /// The lines of the input with this number.
-    pub(crate) fn new(input: R, file: usize) -> Self {
+impl<'i> Lines<'i> {
+    /// The lines of the input with this number, unpacked if it is packed.
+    pub(crate) fn new(input: impl BufRead + 'i, file: usize) -> io::Result<Self> {
         let place = Place { file, line: 0 };
-        Self { input, encoding: None, place, bytes: Vec::new(), text: String::new() }
+        let input = packed::unpacked(input)?;
+        Ok(Self { input, encoding: None, place, bytes: Vec::new(), text: String::new() })
     }
 
     /// The next line; `None` at the end.
@@ -148,10 +151,12 @@ impl<R: BufRead> Lines<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::{LINE_BYTES_MAX, Lines};
 
     fn lines(bytes: &[u8]) -> Vec<(u64, String)> {
-        let mut lines = Lines::new(bytes, 0);
+        let mut lines = Lines::new(bytes, 0).unwrap();
         let mut all = Vec::new();
         while let Some(line) = lines.next().unwrap() {
             all.push((line.place.line, line.text.to_owned()));
@@ -172,6 +177,23 @@ mod tests {
         for form in forms {
             assert_eq!(lines(&form), expected, "{form:?}");
         }
+    }
+
+    #[test]
+    fn what_is_packed_gives_the_same_lines() {
+        let text = "System.Net é\r\n\nlast\n".repeat(9_000);
+        let expected = lines(text.as_bytes());
+        let member = |text: &str| {
+            let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packed.write_all(text.as_bytes()).unwrap();
+            packed.finish().unwrap()
+        };
+        let (first, second) = text.split_at(text.len() / 2);
+        assert_eq!(lines(&[member(first), member(second)].concat()), expected, "gzip, two members");
+        let frame = |text: &str| {
+            ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest)
+        };
+        assert_eq!(lines(&[frame(first), frame(second)].concat()), expected, "zstd, two frames");
     }
 
     #[test]
