@@ -68,10 +68,25 @@ pub struct Remedy {
 /// One step of what happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// Whose: a connection, or a side.
+    pub lane: String,
     /// In words.
     pub what: String,
+    /// Whether it went well.
+    pub tone: Tone,
     /// The line that says so.
     pub mark: Mark,
+}
+
+/// Whether a step went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Neither well nor badly.
+    Plain,
+    /// It did.
+    Well,
+    /// It did not.
+    Badly,
 }
 
 /// A cause that fits, where the evidence does not tell it from others.

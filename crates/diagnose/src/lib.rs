@@ -19,7 +19,7 @@
 //! | `story` | what happened to one request, in words |
 //! | [`finding`] | what was found, with its evidence |
 //! | [`diagnosis`] | all of it in a row |
-//! | [`report`] | a diagnosis as text, Markdown or JSON |
+//! | [`report`] | a diagnosis as text, Markdown, HTML or JSON |
 
 pub mod adapter;
 pub mod diagnosis;

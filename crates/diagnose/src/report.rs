@@ -1,8 +1,11 @@
 //! A diagnosis for people and for programs.
 
+mod html;
 mod json;
+mod lanes;
 mod text;
 
+pub use html::html;
 pub use json::json;
 pub use text::{markdown, text};
 

@@ -1,7 +1,7 @@
 //! What happened to one request, in sentences and line by line.
 
 use crate::event::{Extent, Place};
-use crate::finding::Step;
+use crate::finding::{Step, Tone};
 use crate::rules::Case;
 use crate::timeline::{Attempt, Mark, Origin};
 
@@ -74,51 +74,75 @@ fn resent(next: &Attempt, at: Where<'_>) -> String {
 
 /// What happened, line by line.
 pub(crate) fn steps(case: &Case<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut step = |mark: Option<&Mark>, what: String| {
-        steps.extend(mark.map(|mark| Step { what, mark: mark.clone() }));
-    };
+    let mut steps = Steps(Vec::new());
     let (request, attempt) = (&case.request.name, case.attempt);
     let connection = &attempt.connection_name;
     match attempt.origin {
         Origin::Kept => {
-            step(attempt.assigned.as_ref(), format!("{request} gets {connection} from the pool"));
+            steps.plain(
+                attempt,
+                attempt.assigned.as_ref(),
+                format!("{request} gets {connection} from the pool"),
+            );
         }
-        Origin::KeptUnseen => step(
+        Origin::KeptUnseen => steps.plain(
+            attempt,
             attempt.assigned.as_ref(),
             format!("{request} gets {connection} from the pool, which was never created in this log"),
         ),
-        Origin::Fresh => step(attempt.connected.as_ref(), format!("{connection} is opened for {request}")),
+        Origin::Fresh => {
+            steps.plain(attempt, attempt.connected.as_ref(), format!("{connection} is opened for {request}"));
+        }
         Origin::Unknown => {}
     }
-    step(attempt.head_sent.as_ref(), "the head of the request is written".to_owned());
+    steps.plain(attempt, attempt.head_sent.as_ref(), "the head of the request is written".to_owned());
+    if let Some((mark, status)) = &attempt.answered {
+        steps.add(attempt, Tone::Well, Some(mark), format!("the reply begins: {status}"));
+    }
     if let Some((mark, _, _)) = &attempt.failed {
         let before = if attempt.answered.is_some() { "" } else { " before any reply" };
-        step(Some(mark), format!("the attempt fails{before}"));
+        steps.add(attempt, Tone::Badly, Some(mark), format!("the attempt fails{before}"));
     }
-    if let Some((mark, status)) = &attempt.answered {
-        step(Some(mark), format!("the reply begins: {status}"));
+    steps.0.extend(attempt.testimony.steps.iter().cloned());
+    if let Some(next) = case.next {
+        steps.again(next);
     }
-    steps.extend(attempt.testimony.steps.iter().cloned());
-    let mut step = |mark: Option<&Mark>, what: String| {
-        steps.extend(mark.map(|mark| Step { what, mark: mark.clone() }));
-    };
-    let Some(next) = case.next else { return steps };
-    let name = &next.connection_name;
-    match (next.origin, &next.connected) {
-        (Origin::Fresh, Some(mark)) => step(Some(mark), format!("it is sent again on the new {name}")),
-        _ => step(next.assigned.as_ref(), format!("it is sent again on {name}")),
+    steps.0
+}
+
+struct Steps(Vec<Step>);
+
+impl Steps {
+    fn plain(&mut self, attempt: &Attempt, mark: Option<&Mark>, what: String) {
+        self.add(attempt, Tone::Plain, mark, what);
     }
-    if let Some((mark, extent)) = &next.handshake_done {
-        let how = match extent {
-            Extent::Full => "a full TLS handshake is done",
-            Extent::Resumed => "a TLS session is resumed",
-            Extent::Unknown => "a TLS handshake is done",
-        };
-        step(Some(mark), how.to_owned());
+
+    fn add(&mut self, attempt: &Attempt, tone: Tone, mark: Option<&Mark>, what: String) {
+        let lane = if attempt.connection_name.is_empty() { "client" } else { &attempt.connection_name };
+        self.0.extend(mark.map(|mark| Step { lane: lane.to_owned(), what, tone, mark: mark.clone() }));
     }
-    if let Some((mark, status)) = &next.answered {
-        step(Some(mark), format!("the reply begins: {status}"));
+
+    fn again(&mut self, next: &Attempt) {
+        let name = &next.connection_name;
+        match (next.origin, &next.connected) {
+            (Origin::Fresh, Some(mark)) => {
+                self.plain(next, Some(mark), format!("it is sent again on the new {name}"));
+            }
+            _ => self.plain(next, next.assigned.as_ref(), format!("it is sent again on {name}")),
+        }
+        if let Some((mark, extent)) = &next.handshake_done {
+            let how = match extent {
+                Extent::Full => "a full TLS handshake is done",
+                Extent::Resumed => "a TLS session is resumed",
+                Extent::Unknown => "a TLS handshake is done",
+            };
+            self.plain(next, Some(mark), how.to_owned());
+        }
+        if let Some((mark, status)) = &next.answered {
+            self.add(next, Tone::Well, Some(mark), format!("the reply begins: {status}"));
+        }
+        if let Some((mark, _, _)) = &next.failed {
+            self.add(next, Tone::Badly, Some(mark), "it fails again".to_owned());
+        }
     }
-    steps
 }

@@ -231,6 +231,15 @@ fn the_report_of_the_incident_reads_as_it_should() {
     assert!(!said.contains("SECRET") && !said.contains("PREA_0011"), "{said}");
     insta::assert_snapshot!("incident", said);
     insta::assert_snapshot!("incident_markdown", report::markdown(&diagnosis));
+    let page = report::html(&diagnosis);
+    assert!(
+        page.contains("HttpWebRequest#11429296") && page.contains("<svg") && !page.contains("SECRET"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("<script") && !page.contains("http://") && !page.contains("src="),
+        "it needs nothing else"
+    );
     let json = report::json(&diagnosis);
     assert_eq!(json["findings"][0]["rule"], "stale-keepalive");
     assert_eq!(json["inputs"][0]["format"], "system.net");

@@ -42,6 +42,8 @@ enum Report {
     Text,
     /// Markdown, for a ticket or a wiki
     Md,
+    /// One file for a browser, with a timeline of each finding
+    Html,
     /// For programs
     Json,
 }
@@ -68,6 +70,7 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
     let printed = match wanted {
         Report::Text => report::text(&diagnosis),
         Report::Md => report::markdown(&diagnosis),
+        Report::Html => report::html(&diagnosis),
         Report::Json => format!("{}\n", report::json(&diagnosis)),
     };
     print(printed)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::clocks::{Boot, Clocks, Samples};
 use super::record::{Change, Record, Side};
 use crate::event::{Instant, Place};
-use crate::finding::Step;
+use crate::finding::{Step, Tone};
 use crate::span::in_words;
 use crate::timeline::Mark;
 use crate::witness::Ender;
@@ -198,7 +198,12 @@ impl Ledger {
         let Some(Change { who, what, from, to }) = &record.repono.change else { return };
         let text = format!("{}: {what} from {from:?} to {to:?}, by {who}", record.service.node.name);
         let mark = Mark { place, at: Some(record.started()), text: text.into() };
-        self.changes.push_back(Step { what: format!("{what} became {to}"), mark });
+        self.changes.push_back(Step {
+            lane: record.service.node.name.to_string(),
+            what: format!("{what} became {to}"),
+            tone: Tone::Plain,
+            mark,
+        });
         if self.changes.len() > CHANGES_MAX {
             self.changes.pop_front();
         }

@@ -6,14 +6,21 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::TIMES_CONFIGURATION;
+use super::lanes::{Lanes, apart};
 use crate::diagnosis::{Diagnosis, Limit, named};
 use crate::event::Instant;
-use crate::finding::Finding;
+use crate::finding::{Finding, Tone};
 use crate::span::in_words;
 use crate::timeline::Mark;
 
 /// Changes that are shown: what changed last is most often asked for.
 const CHANGES_SHOWN_MAX: usize = 20;
+
+/// Columns of a lane.
+const LANE_COLUMNS: f64 = 64.0;
+
+/// Columns of a step on it, with a gap.
+const DOT_COLUMNS: f64 = 4.0;
 
 /// How headings and quotations are set.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,17 +73,24 @@ impl Page {
         }
     }
 
-    fn quote(&mut self, quoted: &str) {
+    fn numbered(&mut self, number: usize, item: &str) {
         match self.style {
-            Style::Plain => self.line(&format!("      {quoted}")),
-            Style::Markdown => self.line(&format!("  ```\n  {quoted}\n  ```")),
+            Style::Plain => self.line(&format!("  {number}. {item}")),
+            Style::Markdown => self.line(&format!("{number}. {item}")),
         }
     }
 
-    fn block(&mut self, block: &str) {
+    fn quote(&mut self, quoted: &str) {
+        match self.style {
+            Style::Plain => self.line(&format!("      {quoted}")),
+            Style::Markdown => self.line(&format!("   ```\n   {quoted}\n   ```")),
+        }
+    }
+
+    fn block(&mut self, language: &str, block: &str) {
         match self.style {
             Style::Plain => block.lines().for_each(|line| self.line(&format!("      {line}"))),
-            Style::Markdown => self.line(&format!("```xml\n{block}\n```")),
+            Style::Markdown => self.line(&format!("```{language}\n{}\n```", block.trim_end())),
         }
     }
 }
@@ -101,12 +115,14 @@ fn of_finding(page: &mut Page, diagnosis: &Diagnosis, finding: &Finding) {
     page.line(&format!("\n{}", finding.explanation));
     page.heading("What happened");
     let mut quoted = None;
-    for step in &finding.steps {
-        page.item(&format!("{}: {}", place(diagnosis, &step.mark), step.what));
+    for (at, step) in finding.steps.iter().enumerate() {
+        page.numbered(at + 1, &format!("{}: {}", place(diagnosis, &step.mark), step.what));
         if quoted.replace(step.mark.place) != Some(step.mark.place) {
             page.quote(&step.mark.text);
         }
     }
+    page.heading("Timeline");
+    page.block("text", &drawn(&Lanes::of(&finding.steps)));
     if !finding.again.is_empty() {
         page.heading("Again");
         for mark in &finding.again {
@@ -139,6 +155,34 @@ fn of_finding(page: &mut Page, diagnosis: &Diagnosis, finding: &Finding) {
     page.heading("What would prove it");
     page.item(&finding.prove);
     page.line("");
+}
+
+/// Lanes drawn with characters; the numbers are those of the steps.
+fn drawn(lanes: &Lanes<'_>) -> String {
+    let wide = lanes.lanes.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    let mut drawn = String::new();
+    for (name, dots) in &lanes.lanes {
+        let mut lane = String::new();
+        let mut used = 0;
+        for (dot, place) in dots.iter().zip(apart(dots, LANE_COLUMNS, DOT_COLUMNS)) {
+            let tone = match dot.tone {
+                Tone::Plain => "",
+                Tone::Well => "✓",
+                Tone::Badly => "✗",
+            };
+            let label = format!("{}{tone}", dot.number);
+            let free = (place as usize).saturating_sub(used);
+            lane.extend(std::iter::repeat_n(if used == 0 { ' ' } else { '─' }, free));
+            lane.push_str(&label);
+            used += free + label.chars().count();
+        }
+        let _ = writeln!(drawn, "{name:wide$}  {}", lane);
+    }
+    let _ = match lanes.times {
+        Some((first, last)) => writeln!(drawn, "from {} for {}", instant(first), in_words(last.since(first))),
+        None => writeln!(drawn, "the order alone is known"),
+    };
+    drawn
 }
 
 fn of_changes(page: &mut Page, diagnosis: &Diagnosis) {
@@ -175,7 +219,7 @@ fn of_inputs(page: &mut Page, diagnosis: &Diagnosis) {
     for known in &diagnosis.limits {
         page.item(&limit(known));
         if let Limit::NoTimes { .. } = known {
-            page.block(TIMES_CONFIGURATION);
+            page.block("xml", TIMES_CONFIGURATION);
         }
     }
 }
@@ -204,17 +248,18 @@ pub(super) fn limit(limit: &Limit) -> String {
     }
 }
 
-fn instant(at: Instant) -> String {
-    let known = OffsetDateTime::from_unix_timestamp_nanos(at.0).ok();
+pub(super) fn instant(at: Instant) -> String {
+    // Digits below a microsecond tell nobody anything.
+    let known = OffsetDateTime::from_unix_timestamp_nanos(at.0 - at.0.rem_euclid(1_000)).ok();
     known.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_else(|| "an impossible time".to_owned())
 }
 
-fn place(diagnosis: &Diagnosis, mark: &Mark) -> String {
+pub(super) fn place(diagnosis: &Diagnosis, mark: &Mark) -> String {
     let at = mark.at.map(|at| format!(", {}", instant(at))).unwrap_or_default();
     format!("{}{at}", named(&diagnosis.inputs, mark.place))
 }
 
-fn capital(word: &str) -> String {
+pub(super) fn capital(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

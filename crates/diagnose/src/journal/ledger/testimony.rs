@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{Account, Ledger, Work, Works};
-use crate::event::Instant;
-use crate::finding::Step;
+use crate::event::{Instant, Place};
+use crate::finding::{Step, Tone};
 use crate::journal::clocks::Boot;
 use crate::timeline::{Attempt, Mark};
 use crate::witness::{BalancerSays, HeadSays, Testimony};
@@ -37,9 +37,9 @@ impl Ledger {
             peer_ended: own.map(|own| own.peer_ended),
             ..Testimony::default()
         };
-        testimony.steps.extend(
-            own.map(|own| step("the client's record of the connection", own.place, own.ended, &own.text)),
-        );
+        testimony.steps.extend(own.map(|own| {
+            step("client", "the client's record of the connection", own.place, own.ended, &own.text)
+        }));
         let Some(span) = Span::of(attempt) else { return testimony };
         let Some(peer) = names.peer_connection.or_else(|| self.by_source(attempt, span)) else {
             return testimony;
@@ -52,7 +52,13 @@ impl Ledger {
         if let Some(end) = self.ends.get(&peer).filter(|_| !self.balancers.is_empty()) {
             testimony.balancer_gone = Some(testimony.balancer.is_none());
             let ended = self.on(span, end.boot, end.ended);
-            testimony.steps.push(step("the head's record of the connection", end.place, ended, &end.text));
+            testimony.steps.push(step(
+                "head",
+                "the head's record of the connection",
+                end.place,
+                ended,
+                &end.text,
+            ));
         }
         let known = names.trans_id.as_ref().and_then(|id| self.slow.get(id));
         if let Some((says, step)) = self.heads.get(&peer).and_then(|works| self.head(works, known, span)) {
@@ -84,7 +90,7 @@ impl Ledger {
             (true, false) => "the balancer held the connection, and no byte of the request arrived there",
             (true, true) => "the balancer held the connection, and bytes moved on it",
         };
-        (says, step(what, account.place, ended, &account.text))
+        (says, step("balancer", what, account.place, ended, &account.text))
     }
 
     fn head(&self, works: &Works, known: Option<&Work>, span: Span) -> Option<(HeadSays, Step)> {
@@ -101,7 +107,7 @@ impl Ledger {
             (works.last.back()?, "no head read the request: this is the last one it read on the connection")
         };
         let says = HeadSays { heard: after(&work), took: work.took, late: heard_at(work).since(span.sent) };
-        Some((says, step(what, work.place, heard_at(work), &work.text)))
+        Some((says, step("head", what, work.place, heard_at(work), &work.text)))
     }
 
     /// A time by the attempt's clock.
@@ -120,6 +126,7 @@ impl Span {
     }
 }
 
-fn step(what: &str, place: crate::event::Place, at: Instant, text: &str) -> Step {
-    Step { what: what.to_owned(), mark: Mark { place, at: Some(at), text: text.into() } }
+fn step(lane: &str, what: &str, place: Place, at: Instant, text: &str) -> Step {
+    let mark = Mark { place, at: Some(at), text: text.into() };
+    Step { lane: lane.to_owned(), what: what.to_owned(), tone: Tone::Plain, mark }
 }
