@@ -14,7 +14,7 @@ use rand::rngs::StdRng;
 use repono_journal::{Journal, JournalConfig, SharedRecorder};
 use repono_net::tls::client_config;
 
-use crate::evidence::Connections;
+use crate::evidence::{Ends, journal_of};
 use crate::load::{self, Fetch, Pace};
 use crate::middleware::{Keep, Middleware, Target};
 use crate::one_shot::{Asked, OneShot};
@@ -86,9 +86,14 @@ impl Setup {
         })
     }
 
-    /// The connections that the clients of a run have had.
-    pub(crate) fn connections(&self, run: &str) -> Result<Connections, LabError> {
-        Ok(Connections::read(&self.journal(), run)?)
+    /// How the connections ended that the clients of a run have had.
+    pub(crate) fn ends(&self, run: &str) -> Result<Ends, LabError> {
+        Ok(Ends::read(&self.journal(), run)?)
+    }
+
+    /// The journal of the clients of a run.
+    pub(crate) fn journal_of(&self, run: &str) -> PathBuf {
+        journal_of(&self.journal(), run)
     }
 
     /// The clients of a run that goes to this address; `None` for one that this

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tokio::time::sleep;
 
 use crate::clients::{Client, Pool, Setup};
-use crate::evidence::Connections;
+use crate::evidence::Ends;
 use crate::report::{Report, Run};
 use crate::scenario::{LabError, Options, Scenario};
 use crate::side_by_side::{RunPlan, SideBySide};
@@ -90,7 +90,7 @@ pub(crate) async fn play(
     }
     stand.stop().await?;
     let balancer = if event == Event::BalancerReload { ENTRANCE } else { "balancer" };
-    let ends = Connections::read(&journal, balancer)?;
+    let ends = Ends::read(&journal, balancer)?;
     let scenario = Scenario::Event(event).name();
     Ok(Report { scenario, diagnosis: diagnosis(event, &runs, &ends), runs, svg: Vec::new() })
 }
@@ -152,7 +152,7 @@ async fn happen(
 }
 
 /// What befell the clients, and how the balancer ended their connections.
-fn diagnosis(event: Event, runs: &[Run], ends: &Connections) -> String {
+fn diagnosis(event: Event, runs: &[Run], ends: &Ends) -> String {
     let what = match event {
         Event::Drain => "Four heads were drained and taken back.",
         Event::HeadKill => "Two heads were killed and started again.",

@@ -1,77 +1,60 @@
-//! What the journals say of the requests that waited.
-//!
-//! The middleware's journal has the connections that it gave up on, and the ids by
-//! which the other side knows them: every response tells it (`X-Repono-Connection`).
-//! Both journals are of one machine and one monotonic clock, so what was sent and
-//! what arrived can be held against each other.
+//! What the journals of a run say.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use repono_diagnose::diagnosis::{DiagnoseError, Diagnoser, Diagnosis};
 use serde_json::Value;
 
-/// A file of a journal that could not be read.
+/// A journal that could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the journal {}", path.display())]
-pub struct EvidenceError {
-    path: PathBuf,
-    source: io::Error,
+pub enum EvidenceError {
+    /// Its file could not.
+    #[error("cannot read the journal {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No diagnosis came of it.
+    #[error(transparent)]
+    Diagnose(#[from] DiagnoseError),
 }
 
-/// The manner of a connection whose owner gave it up for want of an answer.
-const GIVEN_UP: &str = "timeout";
+/// What happened, from the journals of instances.
+pub(crate) fn diagnosed(journals: &[PathBuf]) -> Result<Diagnosis, EvidenceError> {
+    let mut diagnoser = Diagnoser::new()?;
+    for path in journals {
+        let file = File::open(path).map_err(|source| EvidenceError::File { path: path.clone(), source })?;
+        diagnoser.read(&path.display().to_string(), BufReader::new(file))?;
+    }
+    Ok(diagnoser.finish())
+}
 
-/// One side's records of the connections that have ended.
+/// The file into which an instance writes its journal.
+pub(crate) fn journal_of(journals: &Path, instance: &str) -> PathBuf {
+    journals.join(format!("{instance}.jsonl"))
+}
+
+/// How the connections of one side ended, in the journal's words.
 #[derive(Debug, Default)]
-pub(crate) struct Connections(Vec<Connection>);
+pub(crate) struct Ends(Vec<String>);
 
-/// One connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Connection {
-    /// Its id on this side.
-    id: String,
-    /// Its id on the other side, where this is the client's.
-    balancer_id: Option<String>,
-    /// When it ended, by the monotonic clock.
-    ended_ns: u64,
-    /// How long the last byte was ago then.
-    idle_ns: u64,
-    /// How it ended, in the journal's word.
-    manner: String,
-    unacked: u64,
-    retransmits: u64,
-}
-
-/// What is known of the requests that were sent on a kept connection in vain.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct InVain {
-    /// How many.
-    pub(crate) requests: usize,
-    /// Those of them that no acknowledgement ever came for.
-    pub(crate) unacknowledged: usize,
-    /// Those of them of which nothing arrived at the server's side.
-    pub(crate) never_arrived: usize,
-    /// Those of them whose connection the server's side still held.
-    pub(crate) still_held: usize,
-    /// The shortest and the longest idle time before them.
-    pub(crate) idle: Option<(Duration, Duration)>,
-}
-
-impl Connections {
+impl Ends {
     /// Reads what an instance has written into the journals' directory.
     ///
     /// *Errors*: [`EvidenceError`]; lines that are none of ours are passed over.
-    pub(crate) fn read(journal: &Path, instance: &str) -> Result<Self, EvidenceError> {
-        let path = journal.join(format!("{instance}.jsonl"));
-        let text = fs::read_to_string(&path).map_err(|source| EvidenceError { path, source })?;
+    pub(crate) fn read(journals: &Path, instance: &str) -> Result<Self, EvidenceError> {
+        let path = journal_of(journals, instance);
+        let text = fs::read_to_string(&path).map_err(|source| EvidenceError::File { path, source })?;
         let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-        Ok(Self(lines.filter_map(|record: Value| Connection::of(&record)).collect()))
+        Ok(Self(lines.filter_map(|record: Value| manner(&record)).collect()))
     }
 
-    /// How many there were: each of them is a TLS handshake.
+    /// How many connections there were: each of them is a TLS handshake.
     #[must_use]
     pub(crate) fn count(&self) -> usize {
         self.0.len()
@@ -81,109 +64,39 @@ impl Connections {
     #[must_use]
     pub(crate) fn manners(&self) -> BTreeMap<&str, usize> {
         let mut manners = BTreeMap::new();
-        for connection in &self.0 {
-            *manners.entry(&*connection.manner).or_default() += 1;
+        for manner in &self.0 {
+            *manners.entry(&**manner).or_default() += 1;
         }
         manners
     }
-
-    /// Holds the connections that this side gave up after `patience` against what the
-    /// server's side knows of them.
-    #[must_use]
-    pub(crate) fn in_vain(&self, server: &Self, patience: Duration) -> InVain {
-        let server: BTreeMap<&str, &Connection> = server.0.iter().map(|its| (&*its.id, its)).collect();
-        let mut in_vain = InVain::default();
-        for mine in self.0.iter().filter(|connection| connection.manner == GIVEN_UP) {
-            let sent_ns = mine.ended_ns.saturating_sub(nanos(patience));
-            let idle = Duration::from_nanos(mine.idle_ns).saturating_sub(patience);
-            in_vain.requests += 1;
-            in_vain.unacknowledged += usize::from(mine.unacked > 0 && mine.retransmits > 0);
-            let (least, most) = in_vain.idle.unwrap_or((idle, idle));
-            in_vain.idle = Some((least.min(idle), most.max(idle)));
-            if let Some(its) = mine.balancer_id.as_deref().and_then(|id| server.get(id)) {
-                let heard_ns = its.ended_ns.saturating_sub(its.idle_ns);
-                in_vain.never_arrived += usize::from(heard_ns < sent_ns);
-                in_vain.still_held += usize::from(its.ended_ns > sent_ns);
-            }
-        }
-        in_vain
-    }
 }
 
-impl Connection {
-    fn of(record: &Value) -> Option<Self> {
-        if record.pointer("/event/dataset")?.as_str()? != "repono.connection" {
-            return None;
-        }
-        let repono = record.get("repono")?;
-        let connection = repono.get("connection")?;
-        let tcp = |name: &str| repono.get("tcp_source").and_then(|tcp| tcp.get(name)).and_then(Value::as_u64);
-        let count = |name: &str| connection.get(name).and_then(Value::as_u64).unwrap_or_default();
-        Some(Self {
-            id: connection.get("id")?.as_str()?.to_owned(),
-            balancer_id: connection.get("balancer_id").and_then(Value::as_str).map(str::to_owned),
-            ended_ns: repono.pointer("/mono_ns/end")?.as_u64()?,
-            idle_ns: count("idle_at_close_ns"),
-            manner: connection.get("manner")?.as_str()?.to_owned(),
-            unacked: tcp("unacked").unwrap_or_default(),
-            retransmits: tcp("retransmits").unwrap_or_default(),
-        })
+fn manner(record: &Value) -> Option<String> {
+    if record.pointer("/event/dataset")?.as_str()? != "repono.connection" {
+        return None;
     }
-}
-
-fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+    Some(record.pointer("/repono/connection/manner")?.as_str()?.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::collections::BTreeMap;
 
-    use super::{Connection, Connections};
-
-    const S: u64 = 1_000_000_000;
-
-    fn given_up(id: &str, ended_ns: u64, idle_ns: u64, unacked: u64) -> Connection {
-        Connection {
-            id: format!("its own {id}"),
-            balancer_id: Some(id.to_owned()),
-            ended_ns,
-            idle_ns,
-            manner: "timeout".into(),
-            unacked,
-            retransmits: unacked * 4,
-        }
-    }
-
-    fn held(id: &str, ended_ns: u64, idle_ns: u64) -> Connection {
-        Connection {
-            id: id.to_owned(),
-            balancer_id: None,
-            ended_ns,
-            idle_ns,
-            manner: "fin".into(),
-            unacked: 0,
-            retransmits: 0,
-        }
-    }
+    use super::Ends;
 
     #[test]
-    fn what_was_sent_is_held_against_what_arrived() {
-        let mine = Connections(vec![
-            given_up("1", 30 * S, 15 * S, 1),
-            given_up("2", 40 * S, 17 * S, 0),
-            held("3", 50 * S, S),
-        ]);
-        // The first never arrived; the second was sent at 30 s, and heard of at 30.1 s.
-        let server = Connections(vec![
-            held("1", 60 * S, 45 * S),
-            held("2", 60 * S, 299 * S / 10),
-            held("3", 50 * S, S),
-        ]);
-        let in_vain = mine.in_vain(&server, Duration::from_secs(10));
-        assert_eq!((in_vain.requests, in_vain.unacknowledged), (2, 1));
-        assert_eq!((in_vain.never_arrived, in_vain.still_held), (1, 2));
-        assert_eq!(in_vain.idle, Some((Duration::from_secs(5), Duration::from_secs(7))));
-        assert_eq!(server.count(), 3);
+    fn ends_are_counted_by_manner_and_other_lines_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let end = |manner| {
+            format!(
+                r#"{{"event":{{"dataset":"repono.connection"}},"repono":{{"connection":{{"manner":"{manner}"}}}}}}"#
+            )
+        };
+        let other = r#"{"event":{"dataset":"repono.request"},"repono":{}}"#.to_owned();
+        let lines = [end("fin"), other, "torn".into(), end("rst"), end("fin")];
+        std::fs::write(dir.path().join("balancer.jsonl"), lines.join("\n")).unwrap();
+        let ends = Ends::read(dir.path(), "balancer").unwrap();
+        assert_eq!((ends.count(), ends.manners()), (3, BTreeMap::from([("fin", 2), ("rst", 1)])));
+        assert!(Ends::read(dir.path(), "nobody").is_err());
     }
 }

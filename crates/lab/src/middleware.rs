@@ -179,8 +179,12 @@ impl Fetch for Middleware {
             };
             let mut record = request_record(&kept, started, &self.target.path, reused);
             record.attempts = attempts;
+            let asked_ns = Stamp::mono_now();
             let asked = self.ask(&mut kept).await;
             record.ended_mono_ns = Stamp::mono_now();
+            record.balancer_id = kept.record.balancer_id;
+            record.phases_ns.queue = asked_ns.saturating_sub(started.mono_ns);
+            record.phases_ns.wait = record.ended_mono_ns.saturating_sub(asked_ns);
             match asked {
                 Ok(status) => {
                     record.status = Some(status);
@@ -195,12 +199,14 @@ impl Fetch for Middleware {
                 }
                 Err(error) => {
                     self.bury(kept, ClosedBy::Us, Manner::Timeout, Phase::Wait);
+                    let waited = Duration::from_nanos(record.phases_ns.wait);
+                    record.outcome =
+                        Outcome::Failed(if waited >= PATIENCE { "TimedOut" } else { "ConnectionBroken" });
+                    self.target.recorder.request(&record);
                     if reused && attempts < ATTEMPTS_MAX {
                         attempts += 1;
                         continue;
                     }
-                    record.outcome = Outcome::Failed("ConnectionBroken");
-                    self.target.recorder.request(&record);
                     return Err(error);
                 }
             }

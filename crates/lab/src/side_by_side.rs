@@ -74,9 +74,7 @@ fn run(setup: &Setup, plan: RunPlan, samples: Option<Vec<Sample>>) -> Result<Run
     let tls_handshakes = match plan.client {
         // It keeps no journal, and no connection.
         Client::OneShot => samples.len(),
-        Client::Keeps | Client::Restarted | Client::Closes | Client::Pool => {
-            setup.connections(plan.name)?.count()
-        }
+        Client::Keeps | Client::Restarted | Client::Closes | Client::Pool => setup.ends(plan.name)?.count(),
     };
     Ok(Run {
         name: plan.name,

@@ -7,10 +7,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use repono_diagnose::finding::Finding;
+
 use crate::clients::{CLIENTS, Client, Pool, Setup};
-use crate::evidence::{Connections, InVain};
+use crate::evidence::{diagnosed, journal_of};
 use crate::middlebox::{Middlebox, Unknown};
-use crate::middleware::PATIENCE;
 use crate::report::{Report, Run};
 use crate::scenario::{LabError, Options, Scenario};
 use crate::side_by_side::{RunPlan, SideBySide};
@@ -169,13 +170,15 @@ pub(crate) async fn play(
         // What it knows of its connections it writes down when they end.
         entrance.stop().await?;
     }
-    let [Plan { run: fault, .. }, ..] = &RUNS;
-    let theirs = Connections::read(&stand.facts().journal, &entrance_name(fault))?;
-    let in_vain = setup.connections(fault.name)?.in_vain(&theirs, PATIENCE);
+    let journals = stand.facts().journal.clone();
     stand.stop().await?;
+    let [Plan { run: fault, .. }, ..] = &RUNS;
+    let theirs = ["head-1", "head-2", &entrance_name(fault)].map(|name| journal_of(&journals, name));
+    let journals: Vec<_> = theirs.into_iter().chain([setup.journal_of(fault.name)]).collect();
+    let what = diagnosed(&journals)?;
     Ok(Report {
         scenario: Scenario::StaleKeepalive.name(),
-        diagnosis: diagnosis(&in_vain, &runs),
+        diagnosis: sentence(what.findings.first(), &runs),
         runs,
         svg: Vec::new(),
     })
@@ -215,26 +218,14 @@ async fn open(
 }
 
 /// What happened, as far as the journals show it.
-fn diagnosis(in_vain: &InVain, runs: &[Run]) -> String {
-    let InVain { requests, unacknowledged, never_arrived, still_held, idle } = *in_vain;
-    let Some((least, most)) = idle else {
+fn sentence(finding: Option<&Finding>, runs: &[Run]) -> String {
+    let Some(Finding { count, worst, title, hop, confidence, .. }) = finding else {
         return "No request waited on a connection that had died: run it for longer.".to_owned();
     };
-    let what = if unacknowledged == requests && never_arrived == requests {
-        "none of them was acknowledged and none arrived at the balancer: the box on the way had forgotten \
-         the connections without a word"
-    } else if never_arrived == requests {
-        "none of them arrived at the balancer, though something on the way acknowledged them"
-    } else {
-        "the journals do not agree on where they were lost"
-    };
     format!(
-        "{requests} of {} requests waited {} s each. They were sent on kept connections that had been idle for \
-         {:.1} to {:.1} s, {still_held} of which the balancer still held; {what}. {}",
+        "{count} of {} requests waited up to {:.1} s: {title}. Where: {hop} ({confidence}). {}",
         runs.first().map_or(0, |run| run.summary.requests),
-        PATIENCE.as_secs(),
-        least.as_secs_f64(),
-        most.as_secs_f64(),
+        worst.unwrap_or_default().as_secs_f64(),
         remedies(runs),
     )
 }
@@ -254,9 +245,7 @@ fn remedies(runs: &[Run]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use super::{InVain, RUNS, Run, diagnosis};
+    use super::{RUNS, Run, remedies, sentence};
     use crate::sample::Summary;
 
     fn run(name: &'static str, remedy: Option<&'static str>, max_ms: f64) -> Run {
@@ -265,23 +254,12 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_said_than_the_journals_show() {
-        let idle = Some((Duration::from_millis(4200), Duration::from_millis(7900)));
-        let lost = InVain { requests: 11, unacknowledged: 11, never_arrived: 11, still_held: 11, idle };
+    fn remedies_that_do_not_help_are_named() {
         let runs = [run("fault", None, 10_004.0), run("client-closes", Some("client-closes"), 35.0)];
-        let said = diagnosis(&lost, &runs);
-        assert!(said.contains("11 of 40 requests waited 10 s") && said.contains("4.2 to 7.9 s"), "{said}");
-        assert!(
-            said.contains("had forgotten") && said.ends_with("no request took more than 35 ms."),
-            "{said}"
-        );
-        let acknowledged = diagnosis(&InVain { unacknowledged: 0, ..lost }, &runs);
-        assert!(acknowledged.contains("something on the way acknowledged them"), "{acknowledged}");
-        let arrived = diagnosis(&InVain { never_arrived: 10, ..lost }, &runs);
-        assert!(arrived.contains("do not agree"), "{arrived}");
-        assert!(diagnosis(&InVain::default(), &runs).contains("run it for longer"));
+        assert!(remedies(&runs).ends_with("no request took more than 35 ms."));
         let slow = [run("fault", None, 10_004.0), run("client-pool", Some("client-pool"), 3000.0)];
-        assert!(diagnosis(&lost, &slow).ends_with("No remedy here: client-pool."));
+        assert!(remedies(&slow).ends_with("No remedy here: client-pool."));
+        assert!(sentence(None, &runs).contains("run it for longer"));
     }
 
     #[test]
