@@ -50,6 +50,8 @@ pub struct InputFacts {
     pub name: String,
     /// What it is.
     pub format: Format,
+    /// What its places count: lines, or events of a file that has none.
+    pub unit: &'static str,
     /// Lines.
     pub lines: u64,
     /// Lines of no known form.
@@ -148,6 +150,7 @@ impl Diagnoser {
         let mut lines = Lines::new(input, self.inputs.len()).map_err(failed)?;
         while let Some(line) = lines.next().map_err(failed)? {
             facts.recognize(line);
+            facts.unit = line.unit;
             if let Some(source) = source(&mut self.sources, facts.format) {
                 let foreign =
                     source.adapter.line(line, &mut |event| self.tally.event(&mut source.timeline, &event));
@@ -197,7 +200,7 @@ impl Diagnoser {
 /// A place in words: files are named where there are several.
 pub(crate) fn named(inputs: &[InputFacts], place: Place) -> String {
     match inputs {
-        [_] => place.to_string(),
+        [input] => format!("{} {}", input.unit, place.line),
         inputs => {
             let name = inputs.get(place.file).map_or("?", |input| input.name.as_str());
             format!("{name}:{}", place.line)
@@ -297,7 +300,7 @@ impl Tally {
 impl InputFacts {
     fn of(name: &str) -> Self {
         let name = name.to_owned();
-        Self { name, format: Format::Unknown, lines: 0, unclassified: 0, shown: Vec::new() }
+        Self { name, format: Format::Unknown, unit: "line", lines: 0, unclassified: 0, shown: Vec::new() }
     }
 
     fn recognize(&mut self, line: Line<'_>) {

@@ -14,14 +14,25 @@ const LINE_BYTES_MAX: usize = 64 << 10;
 pub(crate) struct Line<'a> {
     /// Where it stands.
     pub(crate) place: Place,
+    /// What its number counts.
+    pub(crate) unit: &'static str,
     /// What stands there; what is not UTF-8 is replaced.
     pub(crate) text: &'a str,
 }
+
+/// How an event begins in the files of the XML listener, which have no lines: there an
+/// event is taken for a line.
+pub(crate) const E2E_EVENT: &str = "<E2ETraceEvent";
+
+/// How it ends.
+const E2E_EVENT_END: &[u8] = b"</E2ETraceEvent>";
 
 /// How the bytes of a file are characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encoding {
     Utf8,
+    /// UTF-8 without lines: an event of the XML listener is one.
+    Events,
     Utf16(Order),
 }
 
@@ -62,13 +73,15 @@ impl<'i> Lines<'i> {
         self.bytes.clear();
         let any = match encoding {
             Encoding::Utf8 => self.take_utf8()?,
+            Encoding::Events => self.take_event()?,
             Encoding::Utf16(order) => self.take_utf16(order)?,
         };
         if !any {
             return Ok(None);
         }
         self.place.line = self.place.line.saturating_add(1);
-        Ok(Some(Line { place: self.place, text: &self.text }))
+        let unit = if encoding == Encoding::Events { "event" } else { "line" };
+        Ok(Some(Line { place: self.place, unit, text: &self.text }))
     }
 
     /// By the mark at the beginning (RFC 3629 section 6, RFC 2781 section 3.2), or by
@@ -84,7 +97,36 @@ impl<'i> Lines<'i> {
             _ => (Encoding::Utf8, 0),
         };
         self.input.consume(mark);
-        Ok(encoding)
+        let is_of_events =
+            encoding == Encoding::Utf8 && self.input.fill_buf()?.starts_with(E2E_EVENT.as_bytes());
+        Ok(if is_of_events { Encoding::Events } else { encoding })
+    }
+
+    fn take_event(&mut self) -> io::Result<bool> {
+        // The last bytes, also of an event that is longer than what is kept.
+        let mut tail = Vec::with_capacity(2 * E2E_EVENT_END.len());
+        loop {
+            let read = self.input.fill_buf()?;
+            if read.is_empty() {
+                break;
+            }
+            let end = memchr::memchr(b'>', read).map_or(read.len(), |at| at + 1);
+            let piece = read.get(..end).unwrap_or_default();
+            let room = LINE_BYTES_MAX.saturating_sub(self.bytes.len());
+            self.bytes.extend_from_slice(piece.get(..piece.len().min(room)).unwrap_or_default());
+            tail.extend_from_slice(
+                piece.get(piece.len().saturating_sub(E2E_EVENT_END.len())..).unwrap_or_default(),
+            );
+            tail.drain(..tail.len().saturating_sub(E2E_EVENT_END.len()));
+            self.input.consume(end);
+            if tail == E2E_EVENT_END {
+                break;
+            }
+        }
+        self.decode();
+        let from = self.text.find(|c: char| !c.is_whitespace()).unwrap_or(self.text.len());
+        self.text.drain(..from);
+        Ok(!self.text.is_empty())
     }
 
     fn take_utf8(&mut self) -> io::Result<bool> {
@@ -108,12 +150,16 @@ impl<'i> Lines<'i> {
         if self.bytes.last() == Some(&b'\r') {
             self.bytes.pop();
         }
+        self.decode();
+        Ok(any)
+    }
+
+    fn decode(&mut self) {
         self.text.clear();
         match std::str::from_utf8(&self.bytes) {
             Ok(text) => self.text.push_str(text),
             Err(_) => self.text.push_str(&String::from_utf8_lossy(&self.bytes)),
         }
-        Ok(any)
     }
 
     fn take_utf16(&mut self, order: Order) -> io::Result<bool> {

@@ -172,6 +172,48 @@ pub(crate) fn trace(stories: &[Story], times: Times) -> String {
     text
 }
 
+/// The listener that writes a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// `TextWriterTraceListener`.
+    Text,
+    /// `XmlWriterTraceListener`: one event after the other, without lines.
+    Xml,
+    /// `DelimitedListTraceListener`.
+    Delimited,
+}
+
+/// The trace of these threads, as a listener writes it.
+pub(crate) fn written(stories: &[Story], listener: Listener) -> String {
+    let mut all: Vec<_> = stories.iter().flat_map(|story| &story.events).collect();
+    all.sort_by_key(|(at, _)| *at);
+    if listener == Listener::Text {
+        return trace(stories, Times::Given);
+    }
+    let mut text = String::new();
+    for (at, event) in all {
+        let nanos = i128::from(BEGIN_MS + at) * 1_000_000;
+        let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap().format(&Rfc3339).unwrap();
+        let (head, message) = event.split_once(": 0 : ").unwrap();
+        let (source, level) = head.split_once(' ').unwrap();
+        let _ = match listener {
+            Listener::Text => Ok(()),
+            Listener::Xml => {
+                let message = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+                write!(
+                    text,
+                    "<E2ETraceEvent xmlns=\"http://schemas.microsoft.com/2004/06/E2ETraceEvent\"><System xmlns=\"http://schemas.microsoft.com/2004/06/windows/eventlog/system\"><EventID>0</EventID><Type>3</Type><SubType Name=\"{level}\">0</SubType><Level>8</Level><TimeCreated SystemTime=\"{at}\" /><Source Name=\"{source}\" /><Correlation ActivityID=\"{{00000000-0000-0000-0000-000000000000}}\" /><Execution ProcessName=\"app\" ProcessID=\"6624\" ThreadID=\"9\" /><Channel/><Computer>APP</Computer></System><ApplicationData>{message}</ApplicationData></E2ETraceEvent>"
+                )
+            }
+            Listener::Delimited => {
+                let message = message.replace('"', "\"\"");
+                writeln!(text, "\"{source}\";{level};0;\"{message}\";;6624;\"\";\"9\";\"{at}\";7;\"\"")
+            }
+        };
+    }
+    text
+}
+
 /// Requests on a kept connection that nothing is wrong with.
 pub(crate) fn healthy(thread: u32) -> Story {
     let mut story = Story::new(thread).create(1).assign(1, 1).open(1).send(1, "GET").reply(1, 20, 200, "");

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::diagnosis::{Diagnoser, Diagnosis, Limit};
 use crate::finding::{Confidence, Hop};
 use crate::report;
-use crate::synthetic::{Story, Times, healthy, trace};
+use crate::synthetic::{Listener, Story, Times, healthy, trace, written};
 
 const KEPT_ALIVE: &str = "The underlying connection was closed: A connection that was expected to be kept alive was closed by the server.";
 const CLOSED: &str = "The underlying connection was closed: The connection was closed unexpectedly.";
@@ -133,6 +133,21 @@ fn each_rule_finds_its_case_and_no_near_miss() {
 }
 
 #[test]
+fn whichever_listener_writes_the_trace_the_verdict_is_the_same() {
+    for row in rows() {
+        let expected = vec![(row.rule.to_owned(), row.variant.map(str::to_owned), row.count)];
+        for listener in [Listener::Text, Listener::Xml, Listener::Delimited] {
+            let among = [row.case.clone(), healthy(21)];
+            let stories = if row.count == 1 { &among[..] } else { &among[..1] };
+            let diagnosis = diagnosed(&written(stories, listener));
+            assert_eq!(diagnosis.inputs[0].unclassified, 0, "{listener:?}");
+            let found = diagnosis.findings.into_iter().map(|it| (it.rule, it.variant, it.count));
+            assert_eq!(found.collect::<Vec<_>>(), expected, "{listener:?}");
+        }
+    }
+}
+
+#[test]
 fn other_threads_change_no_verdict() {
     for row in rows().into_iter().filter(|row| row.count == 1) {
         let expected = vec![(row.rule.to_owned(), row.variant.map(str::to_owned), 1)];
@@ -161,6 +176,24 @@ proptest! {
         ];
         let expected = vec![("stale-keepalive".to_owned(), Some("silent-drop".to_owned()), 1)];
         prop_assert_eq!(found(&stories, Times::Given), expected);
+    }
+
+    /// Wherever a log was split, and however often.
+    #[test]
+    fn files_of_one_log_give_the_same_verdict(cuts in prop::collection::vec(0.0_f64..1.0, 1..4)) {
+        let text = trace(&[healthy(21), stale(10_000, KEPT_ALIVE), healthy(31)], Times::Given);
+        let begins: Vec<_> = text.match_indices("System.Net ").map(|(at, _)| at).collect();
+        let mut ends: Vec<_> = cuts.iter().map(|cut| begins[(cut * begins.len() as f64) as usize]).collect();
+        ends.extend([0, text.len()]);
+        ends.sort_unstable();
+        let mut diagnoser = Diagnoser::new().expect("rules");
+        for (number, cut) in ends.windows(2).enumerate() {
+            diagnoser.read(&format!("net.log.{number}"), text[cut[0]..cut[1]].as_bytes()).expect("read");
+        }
+        let diagnosis = diagnoser.finish();
+        let found: Vec<_> = diagnosis.findings.iter().map(|it| (&*it.rule, it.variant.as_deref(), it.count)).collect();
+        prop_assert_eq!(found, [("stale-keepalive", Some("silent-drop"), 1)]);
+        prop_assert!(diagnosis.inputs.iter().all(|input| input.unclassified == 0));
     }
 
     /// Nothing that is read can stop the reader.

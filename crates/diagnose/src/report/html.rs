@@ -122,7 +122,7 @@ fn of_inputs(diagnosis: &Diagnosis) -> Markup {
             ul {
                 @for input in &diagnosis.inputs {
                     li {
-                        (input.name) ": " (input.format.as_str()) ", " (input.lines) " lines"
+                        (input.name) ": " (input.format.as_str()) ", " (input.lines) " " (input.unit) "s"
                         @if input.unclassified > 0 {
                             ", " (input.unclassified) " of no known form"
                         }

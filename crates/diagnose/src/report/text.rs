@@ -202,7 +202,7 @@ fn of_changes(page: &mut Page, diagnosis: &Diagnosis) {
 fn of_inputs(page: &mut Page, diagnosis: &Diagnosis) {
     page.heading("Evidence");
     for input in &diagnosis.inputs {
-        let mut said = format!("{}: {}, {} lines", input.name, input.format.as_str(), input.lines);
+        let mut said = format!("{}: {}, {} {}s", input.name, input.format.as_str(), input.lines, input.unit);
         if input.unclassified > 0 {
             let shown: Vec<_> = input.shown.iter().map(u64::to_string).collect();
             let more = if input.unclassified > shown.len() as u64 { " …" } else { "" };
