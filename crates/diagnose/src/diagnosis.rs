@@ -9,7 +9,7 @@ use crate::adapter::{Adapter, Format};
 use crate::event::{Event, Instant, Kind, Place};
 use crate::finding::{Candidate, Confidence, Finding, Step};
 use crate::input::{Line, Lines};
-use crate::rules::{Case, Rule, Variant, Verdict};
+use crate::rules::{Case, Rule, Span, Variant, Verdict};
 use crate::span::in_words;
 use crate::story;
 use crate::timeline::{Mark, Request, Timeline};
@@ -243,10 +243,11 @@ impl Tallies {
         }
         for (at, attempt) in request.attempts.iter().enumerate() {
             let case = Case { request: &request, attempt, next: request.attempts.get(at + 1) };
-            for (rule, verdict) in
-                self.rules.iter().enumerate().filter_map(|(n, r)| Some((n, r.judge(&case)?)))
+            for (number, rule, verdict) in
+                self.rules.iter().enumerate().filter_map(|(n, rule)| Some((n, rule, rule.judge(&case)?)))
             {
-                self.found.entry((rule, verdict)).or_insert_with(|| Tally::of(&case, at)).count(&case);
+                let tally = self.found.entry((number, verdict)).or_insert_with(|| Tally::of(&case, at));
+                tally.count(&case, rule.measure);
             }
         }
     }
@@ -282,14 +283,14 @@ impl Tally {
         }
     }
 
-    fn count(&mut self, case: &Case<'_>) {
+    fn count(&mut self, case: &Case<'_>, span: Span) {
         let Case { attempt, .. } = case;
         let mark = attempt.failed.as_ref().map(|(mark, _, _)| mark).or(attempt.head_sent.as_ref());
         if self.count > 0 && self.again.len() < AGAIN_MAX {
             self.again.extend(mark.cloned());
         }
         self.count += 1;
-        if let Some(wait) = case.wait() {
+        if let Some(wait) = case.took(span) {
             self.waits += 1;
             self.added += wait;
             self.worst = self.worst.max(Some(wait));
@@ -331,7 +332,7 @@ fn finding(
     let attempt = tally.request.attempts.get(tally.attempt)?;
     let next = tally.request.attempts.get(tally.attempt + 1);
     let case = Case { request: &tally.request, attempt, next };
-    let filled = |text: &str| fill(text, &case, tally.count);
+    let filled = |text: &str| fill(text, case.took(rule.measure), tally.count);
     let variant = match verdict {
         Verdict::Variant(at) => rule.variant.get(*at),
         Verdict::Plain | Verdict::Undecided(_) => None,
@@ -377,7 +378,7 @@ fn different<'r>(variants: impl Iterator<Item = &'r Variant>) -> Vec<&'r Variant
     variants.filter(|variant| seen.insert(&variant.id)).collect()
 }
 
-fn fill(text: &str, case: &Case<'_>, count: u64) -> String {
-    let wait = case.wait().map_or_else(|| "an unknown time".to_owned(), in_words);
+fn fill(text: &str, wait: Option<Duration>, count: u64) -> String {
+    let wait = wait.map_or_else(|| "an unknown time".to_owned(), in_words);
     text.replace("{wait}", &wait).replace("{count}", &count.to_string())
 }

@@ -114,6 +114,8 @@ pub enum Kind<'a> {
         request: Id,
         /// Whether the body waits for 100 (Continue).
         expects_continue: bool,
+        /// Until when its ticket is valid, where it shows one (`x-auth-expiry`).
+        expires: Option<Instant>,
     },
     /// Bytes of a request's body were written.
     BodySent {
@@ -153,7 +155,10 @@ pub enum Kind<'a> {
     /// The client's own clock closed an idle connection.
     ClosedIdle,
     /// The server asked for another handshake.
-    Renegotiated,
+    Renegotiated {
+        /// On which connection, where that is known.
+        connection: Option<Id>,
+    },
 }
 
 /// How much of a handshake there was.

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use crate::finding::{Confidence, Hop, Remedy};
 
-pub(crate) use condition::Case;
 use condition::{Answer, Condition};
+pub(crate) use condition::{Case, Span};
 
 /// The rules, as they are shipped.
 const TEXT: &str = include_str!("rules.toml");
@@ -28,6 +28,9 @@ pub(crate) struct Rule {
     witnesses: Option<String>,
     #[serde(default)]
     pub(crate) variant: Vec<Variant>,
+    /// The part of the attempt whose time was lost.
+    #[serde(default)]
+    pub(crate) measure: Span,
     /// How often it must have happened to be worth a word.
     #[serde(default = "once")]
     pub(crate) count_min: u64,

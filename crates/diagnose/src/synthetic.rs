@@ -78,7 +78,12 @@ impl Story {
     }
 
     /// The connection is opened, with TLS.
-    pub(crate) fn open(mut self, connection: u32) -> Self {
+    pub(crate) fn open(self, connection: u32) -> Self {
+        self.open_in(connection, 8)
+    }
+
+    /// The same, with a handshake that takes so long.
+    pub(crate) fn open_in(mut self, connection: u32, handshake_ms: u64) -> Self {
         let name = self.connection_name(connection);
         self.event(
             2,
@@ -92,7 +97,7 @@ impl Story {
             ));
         }
         self.event(
-            8,
+            handshake_ms,
             "Information",
             "ProcessAuthentication(Protocol=Tls12, Cipher=Aes256 256 bit strength).",
         );
@@ -100,13 +105,18 @@ impl Story {
     }
 
     /// The head of the request is written.
-    pub(crate) fn send(mut self, request: u32, method: &str) -> Self {
+    pub(crate) fn send(self, request: u32, method: &str) -> Self {
+        self.send_with(request, method, "")
+    }
+
+    /// The same, with further fields.
+    pub(crate) fn send_with(mut self, request: u32, method: &str, fields: &str) -> Self {
         self.streams += 1;
         let (request, stream) = (self.request_name(request), self.stream_name());
         self.say(&format!("Associating {request} with {stream}"));
         self.say(&format!("{request} - Request: {method} /v1/demo/o HTTP/1.1\n"));
         self.say(&format!(
-            "{stream} - Sending headers\n{{\nx-auth-ticket: SENTINEL\nHost: files.example\n}}."
+            "{stream} - Sending headers\n{{\nx-auth-ticket: SENTINEL\n{fields}Host: files.example\n}}."
         ));
         self
     }
@@ -120,8 +130,26 @@ impl Story {
     }
 
     /// The reply comes.
-    pub(crate) fn reply(mut self, connection: u32, after_ms: u64, status: u16, fields: &str) -> Self {
-        let (connection, stream) = (self.connection_name(connection), self.stream_name());
+    pub(crate) fn reply(self, connection: u32, after_ms: u64, status: u16, fields: &str) -> Self {
+        self.reply_open(connection, after_ms, status, fields).pause(1).close()
+    }
+
+    /// The application is done with the reply that came last.
+    pub(crate) fn close(mut self) -> Self {
+        let stream = self.stream_name();
+        self.event(0, "Verbose", &format!("{stream}::Close()"));
+        self
+    }
+
+    /// The server asks for another handshake.
+    pub(crate) fn renegotiate(mut self) -> Self {
+        self.event(3, "Error", "TlsStream#4711::Read() - The remote side returned SEC_I_RENEGOTIATE.");
+        self
+    }
+
+    /// The head of the reply comes.
+    pub(crate) fn reply_open(mut self, connection: u32, after_ms: u64, status: u16, fields: &str) -> Self {
+        let connection = self.connection_name(connection);
         self.event(
             after_ms,
             "Information",
@@ -130,7 +158,6 @@ impl Story {
             ),
         );
         self.say(&format!("{connection} - Received headers\n{{\nContent-Length: 5\n{fields}}}."));
-        self.event(1, "Verbose", &format!("{stream}::Close()"));
         self
     }
 

@@ -70,6 +70,11 @@ pub(crate) struct Attempt {
     pub(crate) begun: Option<Mark>,
     pub(crate) head_sent: Option<Mark>,
     pub(crate) expects_continue: bool,
+    /// Until when the ticket is valid that it showed.
+    pub(crate) expires: Option<Instant>,
+    pub(crate) renegotiated: Option<Mark>,
+    /// Another request was on the connection when this one got it.
+    pub(crate) queued: bool,
     pub(crate) body_sent: Option<Mark>,
     pub(crate) answered: Option<(Mark, u16)>,
     pub(crate) after: Option<After>,
@@ -86,6 +91,8 @@ pub(crate) struct Request {
     pub(crate) method: Box<str>,
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) released: Option<Mark>,
+    /// Whether the log tells of the end of replies at all.
+    pub(crate) releases_told: bool,
 }
 
 /// Follows the requests of a log.
@@ -96,6 +103,7 @@ pub(crate) struct Timeline {
     order: VecDeque<Id>,
     connections: HashMap<Id, Connection>,
     done: Vec<Request>,
+    releases_told: bool,
 }
 
 #[derive(Default)]
@@ -125,9 +133,10 @@ impl Timeline {
                 }
                 self.of(*request, |attempt| attempt.begun = Some(Mark::of(event)));
             }
-            Kind::HeadSent { request, expects_continue } => self.of(*request, |attempt| {
+            Kind::HeadSent { request, expects_continue, expires } => self.of(*request, |attempt| {
                 attempt.head_sent = Some(Mark::of(event));
                 attempt.expects_continue = *expects_continue;
+                attempt.expires = *expires;
             }),
             Kind::BodySent { request } => {
                 self.of(*request, |attempt| _ = attempt.body_sent.get_or_insert_with(|| Mark::of(event)));
@@ -139,14 +148,12 @@ impl Timeline {
                 attempt.after = Some(*after);
                 attempt.clock = *clock;
             }),
-            Kind::Released { request } => {
-                if let Some(open) = self.open.get_mut(request) {
-                    open.released = Some(Mark::of(event));
-                }
-                self.over(*request);
-            }
+            Kind::Released { request } => self.released(*request, event),
             Kind::Failed { request, failure, heard } => self.failed(*request, *failure, *heard, event),
-            Kind::ClosedIdle | Kind::Renegotiated => {}
+            Kind::Renegotiated { connection } => {
+                self.on(*connection, |attempt| attempt.renegotiated = Some(Mark::of(event)));
+            }
+            Kind::ClosedIdle => {}
         }
     }
 
@@ -173,8 +180,13 @@ impl Timeline {
         if self.order.len() >= 2 * OPEN_MAX {
             self.order.retain(|id| self.open.contains_key(id));
         }
-        let made =
-            Request { name: name.into(), method: Box::default(), attempts: Vec::new(), released: None };
+        let made = Request {
+            name: name.into(),
+            method: Box::default(),
+            attempts: Vec::new(),
+            released: None,
+            releases_told: false,
+        };
         self.open.insert(request, made);
         self.order.push_back(request);
     }
@@ -184,7 +196,8 @@ impl Timeline {
             self.connections.retain(|_, known| known.request.is_some());
         }
         let known = self.connections.entry(connection).or_default();
-        known.request = Some(request);
+        let before = known.request.replace(request).filter(|before| *before != request);
+        let queued = before.is_some_and(|before| self.open.contains_key(&before));
         let origin = if known.stands { Origin::Kept } else { Origin::KeptUnseen };
         let Some(open) = self.open.get_mut(&request) else { return };
         // Waiting in another queue is no attempt of its own.
@@ -198,6 +211,7 @@ impl Timeline {
             connection: Some(connection),
             connection_name: name.into(),
             origin,
+            queued,
             assigned: Some(Mark::of(event)),
             ..Attempt::default()
         });
@@ -209,6 +223,20 @@ impl Timeline {
             attempt.connected = Some(Mark::of(event));
             attempt.origin = Origin::Fresh;
         });
+    }
+
+    /// The caller is done with a reply; a reply that the library answers by itself, with
+    /// credentials or at another place, is not the request's end.
+    fn released(&mut self, request: Id, event: &Event<'_>) {
+        self.releases_told = true;
+        let Some(open) = self.open.get_mut(&request) else { return };
+        let status = open.attempts.last().and_then(|last| last.answered.as_ref()).map(|(_, status)| *status);
+        // What is closed before the reply is the request's own body.
+        let Some(status) = status else { return };
+        open.released = Some(Mark::of(event));
+        if !matches!(status, 100..=199 | 300..=399 | 401 | 407) {
+            self.over(request);
+        }
     }
 
     fn failed(&mut self, request: Id, failure: Failure, heard: Heard, event: &Event<'_>) {
@@ -250,7 +278,8 @@ impl Timeline {
     }
 
     fn over(&mut self, request: Id) {
-        if let Some(open) = self.open.remove(&request) {
+        if let Some(mut open) = self.open.remove(&request) {
+            open.releases_told = self.releases_told;
             for connection in open.attempts.iter().filter_map(|attempt| attempt.connection) {
                 if let Some(known) =
                     self.connections.get_mut(&connection).filter(|k| k.request == Some(request))

@@ -227,9 +227,13 @@ impl Told {
         }
         if self.names.connection.is_some() {
             let name = format!("connection {:024x}", self.names.connection.unwrap_or_default());
-            say(self.asked, Kind::Assigned { request, connection, name: &name });
+            let Phases { queue, tls, .. } = self.phases;
+            let assigned = if self.number > 1 { sent } else { self.asked.after(Duration::from_nanos(queue)) };
+            say(assigned, Kind::Assigned { request, connection, name: &name });
             if self.reused == Some(false) {
-                say(sent, Kind::Connected { connection, peer: "" });
+                let connected = sent.before(Duration::from_nanos(tls)).max(assigned);
+                say(connected, Kind::Connected { connection, peer: "" });
+                say(connected, Kind::HandshakeBegun { connection: Some(connection) });
                 let extent = match self.resumed {
                     Some(true) => Extent::Resumed,
                     Some(false) => Extent::Full,
@@ -239,7 +243,7 @@ impl Told {
             }
             say(sent, Kind::KnownAs { request, names: self.names.clone() });
             say(sent, Kind::Begun { request, method: &self.method });
-            say(sent, Kind::HeadSent { request, expects_continue: false });
+            say(sent, Kind::HeadSent { request, expects_continue: false, expires: None });
         }
         if let Some(status) = self.status {
             let Phases { send, wait, .. } = self.phases;

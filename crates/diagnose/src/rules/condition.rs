@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::event::{After, Failure, Heard};
-use crate::timeline::{Attempt, Origin, Request};
+use crate::timeline::{Attempt, Mark, Origin, Request};
 use crate::witness::{BalancerSays, Ender, HeadSays, Testimony};
 
 /// What may be asked of an attempt.
@@ -56,6 +56,33 @@ pub(super) enum Own {
     BodyCut,
     /// Its method is not GET, HEAD, OPTIONS or TRACE (RFC 9110 section 9.2.1).
     MayHaveEffect,
+    /// Its connection carried another request when it got it.
+    Queued,
+    /// Its reply was never closed, in a log that tells of that.
+    NeverClosed,
+    /// The server asked for another handshake.
+    Renegotiated,
+    /// The reply was no HTTP.
+    FailedInProtocol,
+    /// The ticket that it showed was over by the server's clock.
+    TicketExpired,
+    /// The status of the reply.
+    Status(u16),
+    /// A part of it took at least so long.
+    #[serde(rename = "queue_took_ms")]
+    QueueTook(u64),
+    /// See [`Span`].
+    #[serde(rename = "connect_took_ms")]
+    ConnectTook(u64),
+    /// See [`Span`].
+    #[serde(rename = "handshake_took_ms")]
+    HandshakeTook(u64),
+    /// See [`Span`].
+    #[serde(rename = "continue_took_ms")]
+    ContinueTook(u64),
+    /// See [`Span`].
+    #[serde(rename = "transfer_took_ms")]
+    TransferTook(u64),
     /// From its head to its failure it took at least so long.
     #[serde(rename = "failed_after_ms")]
     FailedAfter(u64),
@@ -109,6 +136,25 @@ pub(super) enum Told {
     HeadLate(u64),
 }
 
+/// A part of an attempt that can take long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Span {
+    /// From the head of the request to the reply, or to the failure.
+    #[default]
+    Reply,
+    /// From getting a connection that carries another request to its turn.
+    Queue,
+    /// From wanting a connection until it stood: name look-up and TCP.
+    Connect,
+    /// The TLS handshake.
+    Handshake,
+    /// From the head to the body that waited for 100 (Continue).
+    Continue,
+    /// From the head of the reply until the caller was done with it.
+    Transfer,
+}
+
 /// An answer, where there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -139,12 +185,40 @@ pub(crate) struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// From the head of the request to the failure or the reply.
-    pub(crate) fn wait(&self) -> Option<Duration> {
-        let sent = self.attempt.head_sent.as_ref()?;
-        let failed = self.attempt.failed.as_ref().map(|(mark, _, _)| mark);
-        let answered = self.attempt.answered.as_ref().map(|(mark, _)| mark);
-        failed.or(answered)?.since(sent)
+    /// How long a part took; `None` where it did not take place, or no times are known.
+    pub(crate) fn took(&self, span: Span) -> Option<Duration> {
+        let (from, to) = self.ends(span)?;
+        to.since(from)
+    }
+
+    fn ends(&self, span: Span) -> Option<(&Mark, &Mark)> {
+        let Self { request, attempt, .. } = self;
+        let answered = attempt.answered.as_ref().map(|(mark, _)| mark);
+        let (from, to) = match span {
+            Span::Reply => {
+                let failed = attempt.failed.as_ref().map(|(mark, _, _)| mark);
+                (&attempt.head_sent, failed.or(answered))
+            }
+            Span::Queue if attempt.queued => (&attempt.assigned, attempt.begun.as_ref()),
+            Span::Connect if attempt.origin == Origin::Fresh => {
+                (&attempt.assigned, attempt.connected.as_ref())
+            }
+            Span::Handshake => {
+                (&attempt.handshake_begun, attempt.handshake_done.as_ref().map(|(mark, _)| mark))
+            }
+            Span::Continue if attempt.expects_continue => (&attempt.head_sent, attempt.body_sent.as_ref()),
+            Span::Transfer => return answered.zip(request.released.as_ref()),
+            Span::Queue | Span::Connect | Span::Continue => return None,
+        };
+        from.as_ref().zip(to)
+    }
+
+    /// Whether a part took at least so long.
+    fn took_ms(&self, span: Span, ms: u64) -> Answer {
+        match self.ends(span) {
+            None => Answer::No,
+            Some((from, to)) => to.since(from).map(|took| took >= Duration::from_millis(ms)).into(),
+        }
     }
 
     fn answer(&self, condition: Condition) -> Answer {
@@ -161,7 +235,7 @@ impl Case<'_> {
     fn own(&self, condition: Own) -> Answer {
         let Self { request, attempt, next } = self;
         let failure = attempt.failed.as_ref().map(|(_, failure, _)| *failure);
-        let waited = |of: bool, holds: &dyn Fn(Duration) -> bool| match (of, self.wait()) {
+        let waited = |of: bool, holds: &dyn Fn(Duration) -> bool| match (of, self.took(Span::Reply)) {
             (false, _) => Answer::No,
             (true, Some(wait)) => holds(wait).into(),
             (true, None) => Answer::Unknown,
@@ -187,6 +261,23 @@ impl Case<'_> {
             }
             Own::BodyCut => (attempt.answered.is_some() && attempt.failed.is_some()).into(),
             Own::MayHaveEffect => (!matches!(&*request.method, "GET" | "HEAD" | "OPTIONS" | "TRACE")).into(),
+            Own::Queued => attempt.queued.into(),
+            Own::NeverClosed => {
+                (request.releases_told && request.released.is_none() && attempt.failed.is_none()).into()
+            }
+            Own::Renegotiated => attempt.renegotiated.is_some().into(),
+            Own::FailedInProtocol => (failure == Some(Failure::Protocol)).into(),
+            Own::TicketExpired => {
+                attempt.expires.zip(attempt.clock).is_some_and(|(until, now)| until <= now).into()
+            }
+            Own::Status(wanted) => {
+                attempt.answered.as_ref().is_some_and(|(_, status)| *status == wanted).into()
+            }
+            Own::QueueTook(ms) => self.took_ms(Span::Queue, ms),
+            Own::ConnectTook(ms) => self.took_ms(Span::Connect, ms),
+            Own::HandshakeTook(ms) => self.took_ms(Span::Handshake, ms),
+            Own::ContinueTook(ms) => self.took_ms(Span::Continue, ms),
+            Own::TransferTook(ms) => self.took_ms(Span::Transfer, ms),
             Own::FailedAfter(ms) => waited(failure.is_some(), &|wait| wait >= Duration::from_millis(ms)),
             Own::FailedWithin(ms) => waited(failure.is_some(), &|wait| wait <= Duration::from_millis(ms)),
             Own::RepliedAfter(ms) => {
@@ -200,7 +291,7 @@ impl Case<'_> {
             &self.attempt.testimony;
         let of_balancer = |holds: &dyn Fn(&BalancerSays) -> bool| balancer.as_ref().map(holds).into();
         let of_head = |holds: &dyn Fn(&HeadSays) -> bool| head.as_ref().map(holds).into();
-        let half = || self.wait().unwrap_or_default() / 2;
+        let half = || self.took(Span::Reply).unwrap_or_default() / 2;
         match condition {
             Told::Unacknowledged => acknowledged.map(|yes| !yes).into(),
             Told::Acknowledged => (*acknowledged).into(),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 use super::record::{Record, Rest};
 use super::syntax::{Level, Message, Object, Target};
@@ -192,7 +192,11 @@ impl Objects {
                     .fields
                     .iter()
                     .any(|(name, value)| name.eq_ignore_ascii_case("expect") && value.contains("100"));
-                to.tell(Kind::HeadSent { request, expects_continue });
+                let expires = field(rest, "x-auth-expiry").and_then(|at| {
+                    let at = OffsetDateTime::parse(at, &Rfc3339).ok()?;
+                    Some(Instant(at.unix_timestamp_nanos()))
+                });
+                to.tell(Kind::HeadSent { request, expects_continue, expires });
             }
             "HttpWebRequest" => {
                 if let Some(method) = request_line(text) {
@@ -203,7 +207,10 @@ impl Objects {
                 }
             }
             "ServicePoint" => to.tell(Kind::ClosedIdle),
-            _ if text.contains("SEC_I_RENEGOTIATE") => to.tell(Kind::Renegotiated),
+            _ if text.contains("SEC_I_RENEGOTIATE") => {
+                let connection = self.threads.get(&thread).and_then(|thread| thread.connection);
+                to.tell(Kind::Renegotiated { connection });
+            }
             _ => {}
         }
     }
