@@ -110,6 +110,8 @@ struct Source {
 struct Tallies {
     rules: Vec<Rule>,
     found: BTreeMap<(usize, Verdict), Tally>,
+    /// Verdicts that nobody was told of yet.
+    news: Vec<(usize, Verdict)>,
     requests: u64,
     attempts: u64,
     timed: u64,
@@ -125,6 +127,7 @@ struct Tally {
     waits: u64,
     added: Duration,
     worst: Option<Duration>,
+    told: bool,
 }
 
 impl Diagnoser {
@@ -133,6 +136,7 @@ impl Diagnoser {
         let tally = Tallies {
             rules: Rule::shipped()?,
             found: BTreeMap::new(),
+            news: Vec::new(),
             requests: 0,
             attempts: 0,
             timed: 0,
@@ -145,6 +149,17 @@ impl Diagnoser {
     ///
     /// *Cost*: one pass; what is kept does not grow with the input.
     pub fn read(&mut self, name: &str, input: impl BufRead) -> Result<(), DiagnoseError> {
+        self.follow(name, input, &mut |_| {})
+    }
+
+    /// The same, and tells of each finding as soon as it is one: of the first time that
+    /// something happened, as far as it is known by then.
+    pub fn follow(
+        &mut self,
+        name: &str,
+        input: impl BufRead,
+        found: &mut dyn FnMut(&Finding),
+    ) -> Result<(), DiagnoseError> {
         let failed = |source| DiagnoseError::Read { name: name.to_owned(), source };
         let mut facts = InputFacts::of(name);
         let mut lines = Lines::new(input, self.inputs.len()).map_err(failed)?;
@@ -156,6 +171,7 @@ impl Diagnoser {
                     source.adapter.line(line, &mut |event| self.tally.event(&mut source.timeline, &event));
                 facts.pass(&foreign);
                 self.tally.judge_done(source);
+                self.tally.tell(&facts, found);
             } else if !line.text.trim().is_empty() {
                 facts.pass(&[line.place.line]);
             }
@@ -188,7 +204,7 @@ impl Diagnoser {
         let mut findings: Vec<_> = found
             .into_iter()
             .filter_map(|((rule, verdict), tally)| {
-                finding(rules.get(rule)?, &verdict, tally, attempts, &inputs)
+                finding(rules.get(rule)?, &verdict, &tally, attempts, &inputs)
             })
             .collect();
         // What costs most stands first; where no times are known, what is most frequent.
@@ -246,8 +262,25 @@ impl Tallies {
             for (number, rule, verdict) in
                 self.rules.iter().enumerate().filter_map(|(n, rule)| Some((n, rule, rule.judge(&case)?)))
             {
-                let tally = self.found.entry((number, verdict)).or_insert_with(|| Tally::of(&case, at));
+                let key = (number, verdict);
+                let tally = self.found.entry(key.clone()).or_insert_with(|| Tally::of(&case, at));
                 tally.count(&case, rule.measure);
+                if !tally.told && !self.news.contains(&key) {
+                    self.news.push(key);
+                }
+            }
+        }
+    }
+
+    /// Tells of what has become a finding.
+    fn tell(&mut self, input: &InputFacts, found: &mut dyn FnMut(&Finding)) {
+        for key in std::mem::take(&mut self.news) {
+            let (Some(rule), Some(tally)) = (self.rules.get(key.0), self.found.get_mut(&key)) else {
+                continue;
+            };
+            if let Some(finding) = finding(rule, &key.1, tally, self.attempts, std::slice::from_ref(input)) {
+                tally.told = true;
+                found(&finding);
             }
         }
     }
@@ -280,6 +313,7 @@ impl Tally {
             waits: 0,
             added: Duration::ZERO,
             worst: None,
+            told: false,
         }
     }
 
@@ -321,7 +355,7 @@ impl InputFacts {
 fn finding(
     rule: &Rule,
     verdict: &Verdict,
-    tally: Tally,
+    tally: &Tally,
     attempts: u64,
     inputs: &[InputFacts],
 ) -> Option<Finding> {
@@ -361,7 +395,7 @@ fn finding(
         summary: story::summary(&case, &|place| named(inputs, place)),
         explanation,
         steps: story::steps(&case),
-        again: tally.again,
+        again: tally.again.clone(),
         count: tally.count,
         attempts,
         added: (tally.waits > 0).then_some(tally.added),

@@ -103,7 +103,10 @@ pub(crate) struct Timeline {
     order: VecDeque<Id>,
     connections: HashMap<Id, Connection>,
     done: Vec<Request>,
+    /// Whether the log tells of the end of replies; those below Verbose do not.
     releases_told: bool,
+    /// Requests that were answered, in a log that does not.
+    answered: Vec<Id>,
 }
 
 #[derive(Default)]
@@ -143,6 +146,9 @@ impl Timeline {
             }
             Kind::Answered { request, status } => {
                 self.of(*request, |attempt| attempt.answered = Some((Mark::of(event), *status)));
+                if !self.releases_told && is_last(*status) {
+                    self.answered.push(*request);
+                }
             }
             Kind::Fields { request, after, clock } => self.of(*request, |attempt| {
                 attempt.after = Some(*after);
@@ -171,6 +177,12 @@ impl Timeline {
     }
 
     fn created(&mut self, request: Id, name: &str) {
+        for answered in std::mem::take(&mut self.answered) {
+            // Its end may come yet, if the log has told of one since.
+            if !self.releases_told {
+                self.over(answered);
+            }
+        }
         while self.open.len() >= OPEN_MAX
             && let Some(eldest) = self.order.pop_front()
         {
@@ -234,7 +246,7 @@ impl Timeline {
         // What is closed before the reply is the request's own body.
         let Some(status) = status else { return };
         open.released = Some(Mark::of(event));
-        if !matches!(status, 100..=199 | 300..=399 | 401 | 407) {
+        if is_last(status) {
             self.over(request);
         }
     }
@@ -290,4 +302,9 @@ impl Timeline {
             self.done.push(open);
         }
     }
+}
+
+/// Whether a reply ends its request: others the library answers by itself.
+const fn is_last(status: u16) -> bool {
+    !matches!(status, 100..=199 | 300..=399 | 401 | 407)
 }

@@ -1,16 +1,24 @@
 //! `repono diagnose`: from logs to findings.
 
+mod growing;
+
 use std::fs::{self, File};
 use std::io::{self, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use repono_diagnose::adapter::Format;
 use repono_diagnose::diagnosis::Diagnoser;
+use repono_diagnose::finding::Finding;
 use repono_diagnose::report;
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::output::{Form, print, usage};
+use crate::output::{Form, print, say, usage};
+
+use growing::Growing;
 
 /// Read at a time: a gigabyte is some four thousand reads.
 const READ_BYTES: usize = 256 << 10;
@@ -34,6 +42,9 @@ pub(crate) struct Options {
     /// How the report is written
     #[arg(long, value_enum, default_value = "text")]
     report: Report,
+    /// Follow one growing log: findings are printed as they appear, the report at Ctrl-C
+    #[arg(long)]
+    tail: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -52,10 +63,10 @@ enum Report {
 pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
     let mut diagnoser = Diagnoser::new()?;
     let files = named(&options.files)?;
-    let above = common(&files);
-    for file in &files {
-        let name = above.and_then(|above| file.strip_prefix(above).ok()).unwrap_or(file);
-        read(&mut diagnoser, file, &name.display().to_string())?;
+    match (options.tail, files.as_slice()) {
+        (true, [file]) if file != Path::new("-") => follow(&mut diagnoser, file)?,
+        (true, _) => return Err(usage("--tail follows one file")),
+        (false, files) => read_all(&mut diagnoser, files)?,
     }
     let diagnosis = diagnoser.finish();
     if diagnosis.inputs.iter().all(|input| input.format == Format::Unknown) {
@@ -75,6 +86,52 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
     };
     print(printed)?;
     Ok(if diagnosis.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FOUND) })
+}
+
+fn read_all(diagnoser: &mut Diagnoser, files: &[PathBuf]) -> Result<()> {
+    let above = common(files);
+    for file in files {
+        let name = above.and_then(|above| file.strip_prefix(above).ok()).unwrap_or(file);
+        read(diagnoser, file, &name.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// Reads a log as it grows, and prints a line for each finding, until Ctrl-C.
+fn follow(diagnoser: &mut Diagnoser, file: &Path) -> Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let growing = Growing::open(file, Arc::clone(&stop))
+        .map_err(|error| usage(format!("cannot open {}: {error}", file.display())))?;
+    stop_at_interrupt(stop)?;
+    let mut said = Ok(());
+    let mut found = |finding: &Finding| {
+        let line = format_args!("{} Where: {} ({}).", finding.summary, finding.hop, finding.confidence);
+        said =
+            std::mem::replace(&mut said, Ok(())).and_then(|()| say(format_args!("{}: {line}", finding.rule)));
+    };
+    let input = BufReader::with_capacity(READ_BYTES, growing);
+    diagnoser.follow(&file.display().to_string(), input, &mut found)?;
+    said
+}
+
+/// Sets `stop` at Ctrl-C, which does not end the program from here on.
+fn stop_at_interrupt(stop: Arc<AtomicBool>) -> Result<()> {
+    let (ready, is_ready) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        crate::block_on(async {
+            let interrupt = signal(SignalKind::interrupt());
+            let (told, interrupt) = match interrupt {
+                Ok(interrupt) => (ready.send(Ok(())), Some(interrupt)),
+                Err(error) => (ready.send(Err(error)), None),
+            };
+            if let (Ok(()), Some(mut interrupt)) = (told, interrupt) {
+                interrupt.recv().await;
+                stop.store(true, Ordering::Relaxed);
+            }
+            Ok(())
+        })
+    });
+    is_ready.recv().context("Ctrl-C cannot be waited for")?.context("Ctrl-C cannot be waited for")
 }
 
 /// The files that are meant: of a directory all that lie in it.

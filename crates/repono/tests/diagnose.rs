@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -82,4 +82,35 @@ fn a_reader_that_has_enough_is_no_error() {
     child.stdin.take().expect("a pipe").write_all(trace().as_bytes()).expect("written");
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn a_growing_log_is_followed_and_reported_at_the_end() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = dir.path().join("net.log");
+    let trace = trace();
+    let (begun, rest) = trace.split_at(trace.len() / 3);
+    std::fs::write(&log, begun).expect("written");
+    let mut child = Command::new(PROGRAM)
+        .args(["diagnose", "--tail"])
+        .arg(&log)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut said = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut grown = std::fs::OpenOptions::new().append(true).open(&log).expect("opened");
+    // A request after it: the log does not tell of the end of replies.
+    let next = "System.Net Verbose: 0 : [0007] HttpWebRequest#99::HttpWebRequest(https://files.example/#1)\n"
+        .repeat(2);
+    grown.write_all(rest.as_bytes()).expect("grown");
+    grown.write_all(next.as_bytes()).expect("grown");
+    let mut first = String::new();
+    said.read_line(&mut first).expect("a line");
+    assert!(first.starts_with("stale-keepalive: HttpWebRequest#"), "{first}");
+    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("interrupted");
+    let mut report = String::new();
+    said.read_to_string(&mut report).expect("text");
+    assert!(report.contains("What to change"), "{report}");
+    assert_eq!(child.wait().expect("ended").code(), Some(1));
 }
