@@ -188,6 +188,9 @@ fn refused(count: u32) -> Story {
 const TIMED: [&str; 6] =
     ["slow-reply", "connection-limit", "continue-ignored", "connect-slow", "handshake-slow", "transfer-slow"];
 
+/// Records as the product writes them, of the client and of the balancer.
+const JOURNAL: &str = include_str!("../fixtures/journal.jsonl");
+
 const CONTINUE: &str = "Expect: 100-continue\n";
 const TICKET: &str = "x-auth-expiry: 2026-03-02T10:00:00Z\n";
 const RECEIVE: &str = "The underlying connection was closed: An unexpected error occurred on a receive.";
@@ -271,6 +274,37 @@ proptest! {
         prop_assert!(diagnosis.inputs.iter().all(|input| input.unclassified == 0));
     }
 
+    /// Whatever befalls a log on its way here: pieces cut out, doubled, and overwritten.
+    #[test]
+    fn damaged_logs_are_read(
+        which in 0_usize..5,
+        damages in prop::collection::vec((0.0_f64..1.0, 0_usize..200, any::<u8>(), 0_u8..3), 1..12),
+    ) {
+        let stories = [healthy(21), stale(10_000, KEPT_ALIVE)];
+        let mut log = match which {
+            0 => crate::system_net::tests::STALE.to_owned(),
+            1 => written(&stories, Listener::Text),
+            2 => written(&stories, Listener::Xml),
+            3 => written(&stories, Listener::Delimited),
+            _ => JOURNAL.repeat(9),
+        }
+        .into_bytes();
+        for (at, length, byte, kind) in damages {
+            let from = (at * log.len() as f64) as usize;
+            let piece = from..(from + length).min(log.len());
+            match kind {
+                0 => drop(log.drain(piece)),
+                1 => log.extend_from_within(piece),
+                _ => log[piece].fill(byte),
+            }
+        }
+        let mut diagnoser = Diagnoser::new().expect("rules");
+        diagnoser.read("damaged.log", &log[..]).expect("read");
+        let diagnosis = diagnoser.finish();
+        prop_assert!(diagnosis.inputs[0].unclassified <= diagnosis.inputs[0].lines);
+        let _ = (report::text(&diagnosis), report::html(&diagnosis), report::json(&diagnosis));
+    }
+
     /// Nothing that is read can stop the reader.
     #[test]
     fn any_text_is_read(lines in prop::collection::vec("(System\\.Net (Information|Error): 0 : \\[[0-9]{1,4}\\] )?(Associating |Connection#1|HttpWebRequest#2|::|\\(|\\)| - |\\{|\\}\\.|[ -~]{0,12})*", 0..40)) {
@@ -351,4 +385,11 @@ fn the_report_of_the_incident_reads_as_it_should() {
     let json = report::json(&diagnosis);
     assert_eq!(json["findings"][0]["rule"], "stale-keepalive");
     assert_eq!(json["inputs"][0]["format"], "system.net");
+}
+
+#[test]
+fn the_report_of_journals_reads_as_it_should() {
+    let diagnosis = diagnosed(JOURNAL);
+    assert_eq!(diagnosis.inputs[0].unclassified, 0);
+    insta::assert_snapshot!("journal", report::text(&diagnosis));
 }
