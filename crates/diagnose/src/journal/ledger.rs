@@ -120,8 +120,9 @@ impl Ledger {
         let who = record.service.node.name.as_ref();
         let head = own.head.as_deref().map(|head| format!(", served by {head}")).unwrap_or_default();
         let code = connection.end_code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
+        let by = if closed_by == "us" { "itself" } else { closed_by };
         let text = format!(
-            "{who}: connection {:024x}{head}, ended by {closed_by}, {manner}{code}, {} after its last byte",
+            "{who}: connection {:024x}{head}, ended by {by}, {manner}{code}, {} after its last byte",
             connection.key()?,
             in_words(idle)
         );

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::TIMES_CONFIGURATION;
 use super::lanes::{Dot, Lanes, apart};
-use super::text::{capital, instant, limit, place};
+use super::text::{capital, instant, limit, place, proof};
 use crate::diagnosis::{Diagnosis, Limit};
 use crate::finding::{Finding, Tone};
 use crate::span::in_words;
@@ -102,7 +102,7 @@ fn of_finding(diagnosis: &Diagnosis, finding: &Finding) -> Markup {
                 }
             }
             h2 { "What would prove it" }
-            p { (finding.prove) }
+            p { (proof(finding)) }
         }
     }
 }

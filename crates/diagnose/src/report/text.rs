@@ -9,7 +9,7 @@ use super::TIMES_CONFIGURATION;
 use super::lanes::{Lanes, apart};
 use crate::diagnosis::{Diagnosis, Limit, named};
 use crate::event::Instant;
-use crate::finding::{Finding, Tone};
+use crate::finding::{Confidence, Finding, Tone};
 use crate::span::in_words;
 use crate::timeline::Mark;
 
@@ -153,8 +153,18 @@ fn of_finding(page: &mut Page, diagnosis: &Diagnosis, finding: &Finding) {
         page.item(&format!("{}: {}", remedy.who, remedy.what));
     }
     page.heading("What would prove it");
-    page.item(&finding.prove);
+    page.item(proof(finding));
     page.line("");
+}
+
+/// What would prove a finding; what is certain is proved.
+pub(super) fn proof(finding: &Finding) -> &str {
+    match finding.confidence {
+        Confidence::Certain => {
+            "Nothing more is needed: the records of the other sides, quoted above, say so."
+        }
+        Confidence::Likely | Confidence::Possible => &finding.prove,
+    }
 }
 
 /// Lanes drawn with characters; the numbers are those of the steps.
