@@ -253,12 +253,14 @@ fn a_request_without_a_reply_is_lost_where_it_was_heard_of_last() {
         worst_turn_ns: MS,
     };
     let had_ended = Balancer { ended_ns: sent - 10 * S, ..held };
+    let raced = Balancer { ended_ns: sent - MS, by: ClosedBy::Us, ..held };
     let heard = Balancer { heard_ns: sent + MS, ..held };
     let rows = [
         ("PathSilent", held, ClosedBy::Us, "client-gave-up", "silent-drop", Hop::Path),
         ("PeerSilent", held, ClosedBy::Us, "client-gave-up", "swallowed", Hop::Path),
         ("ConnectionBroken", had_ended, ClosedBy::Us, "stale-keepalive", "end-not-heard", Hop::Path),
         ("ConnectionBroken", heard, ClosedBy::Peer, "stale-keepalive", "cut-between", Hop::Path),
+        ("ConnectionBroken", raced, ClosedBy::Peer, "stale-keepalive", "close-race", Hop::Balancer),
         (
             "PeerSilent",
             Balancer { by: ClosedBy::Us, ..heard },
