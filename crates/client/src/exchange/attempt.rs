@@ -17,7 +17,7 @@ use crate::body::{Outgoing, Sending};
 use crate::error::{ClientError, Stage};
 use crate::pool::dial::{DialTimes, NoConnection};
 use crate::pool::idle::IdleEnd;
-use crate::pool::link::manner_of;
+use crate::pool::link::{Link, manner_of};
 use crate::pool::{Freshness, Host, Lease, Permit};
 
 /// How an attempt was lost.
@@ -161,6 +161,17 @@ enum Failure {
     TimedOut(Stage),
 }
 
+/// A connection whose answer nobody waits for any more: its end is ours.
+struct GivenUp(Option<Arc<Link>>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        if let Some(link) = &self.0 {
+            link.ending(Manner::Kill);
+        }
+    }
+}
+
 async fn attempt(
     host: &Host,
     lease: &mut Lease,
@@ -171,13 +182,17 @@ async fn attempt(
     let begun_ns = Stamp::mono_now();
     let Some(connected) = lease.connected() else { return Err(Failure::Unsent(Box::new(request))) };
     connected.link.uses.fetch_add(1, Ordering::Relaxed);
+    let link = Arc::clone(&connected.link);
     let answer = connected.sender.try_send_request(request);
     tokio::pin!(answer);
+    // Dropped before the answer, whose end its watcher would take for the peer's.
+    let mut given_up = GivenUp(Some(link));
     loop {
         let (deadline, stage) = deadline(host, sending);
         tokio::select! {
             biased;
             answered = &mut answer => {
+                given_up.0 = None;
                 let now_ns = Stamp::mono_now();
                 let sent_ns = sending.done_mono_ns().unwrap_or(begun_ns);
                 record.phases_ns.send = sent_ns.saturating_sub(begun_ns);
@@ -191,6 +206,7 @@ async fn attempt(
                 // A piece that was taken meanwhile has renewed it.
                 let (now_due, _) = self::deadline(host, sending);
                 if now_due <= Instant::now() {
+                    given_up.0 = None;
                     return Err(Failure::TimedOut(stage));
                 }
             }
@@ -209,7 +225,7 @@ fn deadline(host: &Host, sending: &Sending) -> (Instant, Stage) {
 
 /// What the record takes from the connection.
 struct LeaseFacts {
-    link: Arc<crate::pool::link::Link>,
+    link: Arc<Link>,
 }
 
 fn lease_facts(lease: &mut Lease) -> Result<LeaseFacts, ClientError> {

@@ -109,9 +109,9 @@ pub(super) enum Told {
     /// The balancer had ended the connection before.
     BalancerHadEnded,
     /// The client was told that its peer ended the connection.
-    ClientWasTold,
+    ClientHeardEnd,
     /// It was not.
-    ClientNotTold,
+    ClientHeardNoEnd,
     /// The balancer ended the connection.
     BalancerEndedIt,
     /// The head ended it.
@@ -302,8 +302,8 @@ impl Case<'_> {
             Told::BalancerHeardNothing => of_balancer(&|it| it.held && !it.heard),
             Told::BalancerHeard => of_balancer(&|it| it.heard),
             Told::BalancerHadEnded => of_balancer(&|it| !it.held),
-            Told::ClientWasTold => (*peer_ended).into(),
-            Told::ClientNotTold => peer_ended.map(|told| !told).into(),
+            Told::ClientHeardEnd => (*peer_ended).into(),
+            Told::ClientHeardNoEnd => peer_ended.map(|told| !told).into(),
             Told::BalancerEndedIt => of_balancer(&|it| it.ender == Ender::Balancer),
             Told::HeadEndedIt => of_balancer(&|it| it.ender == Ender::Head),
             Told::BalancerHasNoRecord => (*balancer_gone).into(),

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use repono_client::{Client, ClientError, Limits, Options, Profile, Progress, Silent};
 use repono_journal::{Journal, JournalConfig};
@@ -19,6 +20,9 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_repono");
 
 /// Faults are drawn from this.
 const SEED: u64 = 20_261_123;
+
+/// The pause after which a connection counts as idle: longer than any request here.
+const IDLE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Stage {
     pub(crate) system: System,
@@ -57,6 +61,7 @@ impl Stage {
     pub(crate) async fn warm(bytes: usize, limits: Limits) -> Self {
         let stage = Self::start(bytes, limits).await;
         stage.get().await.expect("the first request");
+        tokio::time::sleep(IDLE).await;
         stage
     }
 
