@@ -1,6 +1,9 @@
 //! What every format of a log has: it is known by its lines, and turns them into
 //! events.
 
+use serde::Deserialize;
+
+use crate::curl::Curl;
 use crate::event::Event;
 use crate::finding::Step;
 use crate::input::Line;
@@ -13,13 +16,19 @@ use crate::witness::Testimony;
 pub(crate) type Events<'e> = &'e mut dyn FnMut(Event<'_>);
 
 /// What a log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 pub enum Format {
     /// A trace of System.Net, .NET Framework.
+    #[serde(rename = "system.net")]
     SystemNet,
     /// A journal of this system: of the client, the balancer, a head or vending.
+    #[serde(rename = "repono.journal")]
     Journal,
+    /// What curl tells of its transfers.
+    #[serde(rename = "curl")]
+    Curl,
     /// None that is known here.
+    #[serde(skip)]
     Unknown,
 }
 
@@ -30,7 +39,17 @@ impl Format {
         match self {
             Self::SystemNet => "system.net",
             Self::Journal => "repono.journal",
+            Self::Curl => "curl",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// What adds times to such a log that has none.
+    pub(crate) const fn times(self) -> Option<&'static str> {
+        match self {
+            Self::SystemNet => Some("traceOutputOptions=\"DateTime,ProcessId,ThreadId\""),
+            Self::Curl => Some("curl --trace-time"),
+            Self::Journal | Self::Unknown => None,
         }
     }
 
@@ -40,6 +59,8 @@ impl Format {
             Self::SystemNet
         } else if Journal::recognizes(line) {
             Self::Journal
+        } else if Curl::recognizes(line) {
+            Self::Curl
         } else {
             Self::Unknown
         }
@@ -50,6 +71,7 @@ impl Format {
         match self {
             Self::SystemNet => Some(Box::<SystemNet>::default()),
             Self::Journal => Some(Box::<Journal>::default()),
+            Self::Curl => Some(Box::<Curl>::default()),
             Self::Unknown => None,
         }
     }

@@ -1,7 +1,7 @@
 //! From inputs to findings.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{self, BufRead};
 use std::time::Duration;
 
@@ -86,6 +86,8 @@ pub enum Limit {
         anchors: usize,
         /// The first and the last of them.
         between: Option<(Instant, Instant)>,
+        /// The formats that were read: each has a way to add times.
+        formats: Vec<Format>,
     },
     /// Lines that have no known form were passed over.
     Unclassified(u64),
@@ -292,7 +294,9 @@ impl Tallies {
         }
         if self.timed == 0 && self.requests > 0 {
             let between = self.anchors.iter().min().copied().zip(self.anchors.iter().max().copied());
-            limits.push(Limit::NoTimes { anchors: self.anchors.len(), between });
+            let formats: BTreeSet<_> = inputs.iter().map(|input| input.format).collect();
+            let formats = formats.into_iter().collect();
+            limits.push(Limit::NoTimes { anchors: self.anchors.len(), between, formats });
         }
         let known = inputs.iter().filter(|input| input.format != Format::Unknown);
         let unclassified = known.map(|input| input.unclassified).sum();
@@ -379,6 +383,9 @@ fn finding(
         Some(variant) => format!("{} {}", filled(&rule.explanation), filled(&variant.explanation)),
         None => filled(&rule.explanation),
     };
+    let steps = story::steps(&case);
+    let of = steps.first().and_then(|step| inputs.get(step.mark.place.file)).map(|input| input.format);
+    let remedies = variant.iter().flat_map(|variant| &variant.remedy).chain(&rule.remedy);
     let known_by_time = tally.waits == tally.count && tally.waits > 0;
     Some(Finding {
         rule: rule.id.clone(),
@@ -394,13 +401,16 @@ fn finding(
         title: filled(variant.map_or(&rule.title, |variant| &variant.title)),
         summary: story::summary(&case, &|place| named(inputs, place)),
         explanation,
-        steps: story::steps(&case),
+        steps,
         again: tally.again.clone(),
         count: tally.count,
         attempts,
         added: (tally.waits > 0).then_some(tally.added),
         worst: tally.worst,
-        remedies: variant.iter().flat_map(|variant| &variant.remedy).chain(&rule.remedy).cloned().collect(),
+        remedies: remedies
+            .filter(|remedy| of.is_none() || remedy.of.is_none() || remedy.of == of)
+            .cloned()
+            .collect(),
         ruled_out: rule.ruled_out.clone(),
         prove: rule.prove.clone(),
     })

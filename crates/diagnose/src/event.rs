@@ -13,11 +13,18 @@ pub struct Place {
     pub line: u64,
 }
 
-/// A time of the wall clock, in nanoseconds since 1970.
+/// A time of the wall clock, in nanoseconds since 1970; of a log without dates, since
+/// the midnight before its first line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(pub i128);
 
 impl Instant {
+    /// Whether it can only be of a log without dates: no such clock runs for a year.
+    #[must_use]
+    pub const fn has_no_date(self) -> bool {
+        self.0 < 365 * 86_400_000_000_000
+    }
+
     /// The span from an earlier time; zero if it was not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> std::time::Duration {

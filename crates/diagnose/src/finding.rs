@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::adapter::Format;
 use crate::timeline::Mark;
 
 /// Where the cause lies.
@@ -63,6 +64,9 @@ pub struct Remedy {
     /// What, with the exact setting.
     #[serde(rename = "do")]
     pub what: String,
+    /// The format whose program has that setting; `None` where it is said of all.
+    #[serde(default, skip_serializing)]
+    pub of: Option<Format>,
 }
 
 /// One step of what happened.

@@ -12,6 +12,7 @@
 //! | `input` | lines of files, in any encoding |
 //! | `system_net` | the adapter of System.Net traces |
 //! | `journal` | the adapter of this system's journals |
+//! | `curl` | the adapter of what curl tells |
 //! | [`witness`] | what other sides' records say of an attempt |
 //! | [`timeline`] | requests and attempts, put together from events |
 //! | `rules` | the rules and their conditions; `rules.toml` is the data |
@@ -22,6 +23,7 @@
 //! | [`report`] | a diagnosis as text, Markdown, HTML or JSON |
 
 pub mod adapter;
+mod curl;
 pub mod diagnosis;
 pub mod event;
 pub mod finding;

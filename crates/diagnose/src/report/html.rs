@@ -7,6 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::TIMES_CONFIGURATION;
 use super::lanes::{Dot, Lanes, apart};
 use super::text::{capital, instant, limit, place, proof};
+use crate::adapter::Format;
 use crate::diagnosis::{Diagnosis, Limit};
 use crate::finding::{Finding, Tone};
 use crate::span::in_words;
@@ -136,7 +137,7 @@ fn of_inputs(diagnosis: &Diagnosis) -> Markup {
                     @for known in &diagnosis.limits {
                         li {
                             (limit(known))
-                            @if let Limit::NoTimes { .. } = known {
+                            @if let Limit::NoTimes { formats, .. } = known && formats.contains(&Format::SystemNet) {
                                 pre { (TIMES_CONFIGURATION) }
                             }
                         }

@@ -7,6 +7,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::TIMES_CONFIGURATION;
 use super::lanes::{Lanes, apart};
+use crate::adapter::Format;
 use crate::diagnosis::{Diagnosis, Limit, named};
 use crate::event::Instant;
 use crate::finding::{Confidence, Finding, Tone};
@@ -228,7 +229,9 @@ fn of_inputs(page: &mut Page, diagnosis: &Diagnosis) {
     page.heading("Limits of this evidence");
     for known in &diagnosis.limits {
         page.item(&limit(known));
-        if let Limit::NoTimes { .. } = known {
+        if let Limit::NoTimes { formats, .. } = known
+            && formats.contains(&Format::SystemNet)
+        {
             page.block("xml", TIMES_CONFIGURATION);
         }
     }
@@ -237,8 +240,11 @@ fn of_inputs(page: &mut Page, diagnosis: &Diagnosis) {
 /// A limit in words.
 pub(super) fn limit(limit: &Limit) -> String {
     match limit {
-        Limit::NoTimes { anchors, between } => {
-            let mut said = "no timestamps: only the order is known; traceOutputOptions=\"DateTime,ProcessId,ThreadId\" adds them".to_owned();
+        Limit::NoTimes { anchors, between, formats } => {
+            let mut said = "no timestamps: only the order is known".to_owned();
+            for adds in formats.iter().filter_map(|format| format.times()) {
+                let _ = write!(said, "; {adds} adds them");
+            }
             if let (1.., Some((first, last))) = (anchors, between) {
                 let _ = write!(
                     said,
@@ -253,7 +259,7 @@ pub(super) fn limit(limit: &Limit) -> String {
         }
         Limit::Unclassified(count) => format!("{count} lines are of no known form and were passed over"),
         Limit::UnknownFormat(name) => {
-            format!("{name} is of no known format: a System.Net trace is read")
+            format!("{name} is of no known format: docs/diagnose.md has those that are read")
         }
     }
 }
@@ -261,7 +267,13 @@ pub(super) fn limit(limit: &Limit) -> String {
 pub(super) fn instant(at: Instant) -> String {
     // Digits below a microsecond tell nobody anything.
     let known = OffsetDateTime::from_unix_timestamp_nanos(at.0 - at.0.rem_euclid(1_000)).ok();
-    known.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_else(|| "an impossible time".to_owned())
+    let said =
+        known.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_else(|| "an impossible time".to_owned());
+    // Of a log that has times of day alone, the date would be made up.
+    match said.split_once('T') {
+        Some((_, time)) if at.has_no_date() => time.trim_end_matches('Z').to_owned(),
+        Some(_) | None => said,
+    }
 }
 
 pub(super) fn place(diagnosis: &Diagnosis, mark: &Mark) -> String {
