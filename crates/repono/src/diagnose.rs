@@ -30,10 +30,11 @@ const EXIT_FOUND: u8 = 1;
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Reads System.Net traces (.NET Framework), whatever their encoding and whatever a shipper of logs put\n\
-                  before each line, and the journals of this system, joined by connection. gzip and zstd are unpacked.\n\
+                  before each line, the journals of this system, joined by connection, and what curl tells (-v, --trace,\n\
+                  -w '%{json}'). gzip and zstd are unpacked.\n\
                   Exits with 0 when nothing was found, with 1 when something was.\n\nExamples:\n  \
                   repono diagnose incident.log\n  repono diagnose --report md incident.log.gz > report.md\n  \
-                  repono diagnose repono-data/journal client.jsonl\n  kubectl logs app | repono diagnose -"
+                  repono diagnose repono-data/journal client.jsonl\n  curl -v --trace-time URL URL 2>&1 >/dev/null | repono diagnose -\n  kubectl logs app | repono diagnose -"
 )]
 pub(crate) struct Options {
     /// Logs of one system, or directories of them; `-` is standard input
@@ -73,7 +74,7 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
         let names: Vec<_> = diagnosis.inputs.iter().map(|input| input.name.as_str()).collect();
         return Err(usage(format!(
             "nothing in {} is of a known format: a trace of System.Net has lines like `System.Net Information: 0 : \
-             [5156] …`, a journal of this system is JSON lines",
+             [5156] …`, a journal of this system is JSON lines, curl tells with -v or --trace",
             names.join(", ")
         )));
     }
