@@ -29,12 +29,14 @@ const EXIT_FOUND: u8 = 1;
 /// Options of `repono diagnose`.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Reads System.Net traces (.NET Framework), whatever their encoding and whatever a shipper of logs put\n\
-                  before each line, the journals of this system, joined by connection, and what curl tells (-v, --trace,\n\
-                  -w '%{json}'). gzip and zstd are unpacked.\n\
-                  Exits with 0 when nothing was found, with 1 when something was.\n\nExamples:\n  \
+    after_help = "Reads System.Net traces (.NET Framework), whatever their encoding and whatever a shipper of logs put \
+                  before each line; the journals of this system, joined by connection; and what curl tells (-v, \
+                  --trace, -w '%{json}'). gzip and zstd are unpacked. Exits with 0 when nothing was found, with 1 when \
+                  something was.\n\nExamples:\n  \
                   repono diagnose incident.log\n  repono diagnose --report md incident.log.gz > report.md\n  \
-                  repono diagnose repono-data/journal client.jsonl\n  curl -v --trace-time URL URL 2>&1 >/dev/null | repono diagnose -\n  kubectl logs app | repono diagnose -"
+                  repono diagnose repono-data/journal client.jsonl\n  \
+                  curl -v --trace-time URL URL 2>&1 >/dev/null | repono diagnose -\n  \
+                  kubectl logs app | repono diagnose -"
 )]
 pub(crate) struct Options {
     /// Logs of one system, or directories of them; `-` is standard input
