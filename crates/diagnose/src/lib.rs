@@ -16,6 +16,7 @@
 //! | [`witness`] | what other sides' records say of an attempt |
 //! | [`timeline`] | requests and attempts, put together from events |
 //! | `rules` | the rules and their conditions; `rules.toml` is the data |
+//! | `tally` | what the rules say, counted |
 //! | `span` | spans of time in words |
 //! | `story` | what happened to one request, in words |
 //! | [`finding`] | what was found, with its evidence |
@@ -37,6 +38,7 @@ mod story;
 #[cfg(test)]
 mod synthetic;
 mod system_net;
+mod tally;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
