@@ -6,6 +6,7 @@ use serde::Deserialize;
 use crate::curl::Curl;
 use crate::event::Event;
 use crate::finding::Step;
+use crate::haproxy::HaProxy;
 use crate::input::Line;
 use crate::journal::Journal;
 use crate::system_net::SystemNet;
@@ -27,6 +28,9 @@ pub enum Format {
     /// What curl tells of its transfers.
     #[serde(rename = "curl")]
     Curl,
+    /// HAProxy's log, of TCP and of HTTP.
+    #[serde(rename = "haproxy")]
+    HaProxy,
     /// None that is known here.
     #[serde(skip)]
     Unknown,
@@ -40,6 +44,7 @@ impl Format {
             Self::SystemNet => "system.net",
             Self::Journal => "repono.journal",
             Self::Curl => "curl",
+            Self::HaProxy => "haproxy",
             Self::Unknown => "unknown",
         }
     }
@@ -49,7 +54,7 @@ impl Format {
         match self {
             Self::SystemNet => Some("traceOutputOptions=\"DateTime,ProcessId,ThreadId\""),
             Self::Curl => Some("curl --trace-time"),
-            Self::Journal | Self::Unknown => None,
+            Self::Journal | Self::HaProxy | Self::Unknown => None,
         }
     }
 
@@ -61,6 +66,8 @@ impl Format {
             Self::Journal
         } else if Curl::recognizes(line) {
             Self::Curl
+        } else if HaProxy::recognizes(line) {
+            Self::HaProxy
         } else {
             Self::Unknown
         }
@@ -72,6 +79,7 @@ impl Format {
             Self::SystemNet => Some(Box::<SystemNet>::default()),
             Self::Journal => Some(Box::<Journal>::default()),
             Self::Curl => Some(Box::<Curl>::default()),
+            Self::HaProxy => Some(Box::<HaProxy>::default()),
             Self::Unknown => None,
         }
     }

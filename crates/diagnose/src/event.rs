@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::proxy::{Ending, Waits};
 use crate::witness::Names;
 
 /// Where an event stands.
@@ -158,6 +159,22 @@ pub enum Kind<'a> {
         failure: Failure,
         /// Who heard of it.
         heard: Heard,
+    },
+    /// A proxy passed a request, or a connection, on.
+    Proxied {
+        /// Which.
+        request: Id,
+        /// To whom, as the proxy calls it.
+        name: &'a str,
+        /// What it waited for.
+        waits: Waits,
+    },
+    /// Something went wrong with what a proxy passed on.
+    Ended {
+        /// Which request.
+        request: Id,
+        /// How.
+        ending: Ending,
     },
     /// The client's own clock closed an idle connection.
     ClosedIdle,

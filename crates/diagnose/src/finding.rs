@@ -25,6 +25,10 @@ pub enum Hop {
     Dns,
     /// The TLS handshake.
     Tls,
+    /// What lies before a proxy: its client, or the way to it.
+    Front,
+    /// What lies behind a proxy: its server, or the way to it.
+    Back,
     /// The evidence does not say.
     Unknown,
 }
@@ -152,6 +156,8 @@ impl fmt::Display for Hop {
             Self::Head => "a head",
             Self::Dns => "name look-up",
             Self::Tls => "the TLS handshake",
+            Self::Front => "before the proxy: its client, or the way from there",
+            Self::Back => "behind the proxy: what it passes requests on to, or the way there",
             Self::Unknown => "not decided by this evidence",
         })
     }

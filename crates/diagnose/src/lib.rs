@@ -13,6 +13,8 @@
 //! | `system_net` | the adapter of System.Net traces |
 //! | `journal` | the adapter of this system's journals |
 //! | `curl` | the adapter of what curl tells |
+//! | `haproxy` | the adapter of HAProxy's log |
+//! | [`proxy`] | what a proxy says of what it passed on |
 //! | [`witness`] | what other sides' records say of an attempt |
 //! | [`timeline`] | requests and attempts, put together from events |
 //! | `rules` | the rules and their conditions; `rules.toml` is the data |
@@ -28,8 +30,10 @@ mod curl;
 pub mod diagnosis;
 pub mod event;
 pub mod finding;
+mod haproxy;
 mod input;
 mod journal;
+pub mod proxy;
 mod redact;
 pub mod report;
 mod rules;

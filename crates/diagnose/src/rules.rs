@@ -1,6 +1,7 @@
 //! What is looked for in a log: rules as data, and how their conditions are decided.
 
 mod condition;
+mod proxied;
 
 use serde::Deserialize;
 

@@ -2,6 +2,7 @@
 
 use crate::event::{Extent, Place};
 use crate::finding::{Step, Tone};
+use crate::proxy::Ending;
 use crate::rules::Case;
 use crate::timeline::{Attempt, Mark, Origin};
 
@@ -22,6 +23,9 @@ pub(crate) fn summary(case: &Case<'_>, at: Where<'_>) -> String {
             .as_ref()
             .map(|(mark, status)| format!("was answered with {status} at {}", at(mark.place))),
     );
+    if let Some((mark, ending)) = ending(attempt) {
+        said.push(format!("ended at {}: {ending}", at(mark.place)));
+    }
     if let Some(next) = case.next {
         said.push(format!("was sent again unseen on {}", resent(next, at)));
         match (&next.answered, &next.failed) {
@@ -37,6 +41,11 @@ pub(crate) fn summary(case: &Case<'_>, at: Where<'_>) -> String {
     } else {
         format!("{name} {} and {last}.", said.join(", "))
     }
+}
+
+/// How it ended, as a proxy says.
+fn ending(attempt: &Attempt) -> Option<&(Mark, Ending)> {
+    attempt.proxied.as_ref()?.ending.as_ref()
 }
 
 fn sent(attempt: &Attempt, place: Where<'_>) -> Option<String> {
@@ -102,6 +111,9 @@ pub(crate) fn steps(case: &Case<'_>) -> Vec<Step> {
     if let Some((mark, _, _)) = &attempt.failed {
         let before = if attempt.answered.is_some() { "" } else { " before any reply" };
         steps.add(attempt, Tone::Badly, Some(mark), format!("the attempt fails{before}"));
+    }
+    if let Some((mark, ending)) = ending(attempt) {
+        steps.add(attempt, Tone::Badly, Some(mark), format!("it ends: {ending}"));
     }
     steps.0.extend(attempt.testimony.steps.iter().cloned());
     if let Some(next) = case.next {

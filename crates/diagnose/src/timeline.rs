@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::event::{After, Event, Extent, Failure, Heard, Id, Instant, Kind, Place};
+use crate::proxy::Passage;
 use crate::redact::redacted;
 use crate::witness::{Names, Testimony};
 
@@ -80,6 +81,8 @@ pub(crate) struct Attempt {
     pub(crate) after: Option<After>,
     pub(crate) clock: Option<Instant>,
     pub(crate) failed: Option<(Mark, Failure, Heard)>,
+    /// What a proxy says of it.
+    pub(crate) proxied: Option<Passage>,
     pub(crate) names: Names,
     pub(crate) testimony: Testimony,
 }
@@ -159,6 +162,15 @@ impl Timeline {
             Kind::Renegotiated { connection } => {
                 self.on(*connection, |attempt| attempt.renegotiated = Some(Mark::of(event)));
             }
+            Kind::Proxied { request, name, waits } => self.of(*request, |attempt| {
+                attempt.connection_name = (*name).into();
+                attempt.proxied = Some(Passage { waits: *waits, ending: None });
+            }),
+            Kind::Ended { request, ending } => self.of(*request, |attempt| {
+                if let Some(proxied) = &mut attempt.proxied {
+                    proxied.ending = Some((Mark::of(event), *ending));
+                }
+            }),
             Kind::ClosedIdle => {}
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::proxied::Proxied;
 use crate::event::{After, Failure, Heard};
 use crate::timeline::{Attempt, Mark, Origin, Request};
 use crate::witness::{BalancerSays, Ender, HeadSays, Testimony};
@@ -16,6 +17,8 @@ pub(super) enum Condition {
     Own(Own),
     /// What only other sides' records tell.
     Told(Told),
+    /// What a proxy's own record tells.
+    Proxied(Proxied),
 }
 
 /// What the log of an attempt tells of it.
@@ -201,7 +204,8 @@ impl Case<'_> {
         let (from, to) = match span {
             Span::Reply => {
                 let failed = attempt.failed.as_ref().map(|(mark, _, _)| mark);
-                (&attempt.head_sent, failed.or(answered))
+                let ended = attempt.proxied.as_ref().and_then(|proxied| proxied.ending.as_ref());
+                (&attempt.head_sent, failed.or(answered).or(ended.map(|(mark, _)| mark)))
             }
             Span::Queue if attempt.queued => (&attempt.assigned, attempt.begun.as_ref()),
             Span::Connect if attempt.origin == Origin::Fresh => {
@@ -228,6 +232,7 @@ impl Case<'_> {
     fn answer(&self, condition: Condition) -> Answer {
         match condition {
             Condition::Own(condition) => self.own(condition),
+            Condition::Proxied(condition) => condition.answer(self.attempt),
             // What nobody testifies to makes no candidate: all hops would be candidates.
             Condition::Told(condition) => match self.told(condition) {
                 Answer::Unknown => Answer::No,
