@@ -4,11 +4,13 @@
 use serde::Deserialize;
 
 use crate::curl::Curl;
+use crate::envoy::Envoy;
 use crate::event::Event;
 use crate::finding::Step;
 use crate::haproxy::HaProxy;
 use crate::input::Line;
 use crate::journal::Journal;
+use crate::nginx::Nginx;
 use crate::system_net::SystemNet;
 use crate::timeline::Attempt;
 use crate::witness::Testimony;
@@ -31,6 +33,12 @@ pub enum Format {
     /// HAProxy's log, of TCP and of HTTP.
     #[serde(rename = "haproxy")]
     HaProxy,
+    /// Envoy's access log.
+    #[serde(rename = "envoy")]
+    Envoy,
+    /// nginx's access and error logs.
+    #[serde(rename = "nginx")]
+    Nginx,
     /// None that is known here.
     #[serde(skip)]
     Unknown,
@@ -45,6 +53,8 @@ impl Format {
             Self::Journal => "repono.journal",
             Self::Curl => "curl",
             Self::HaProxy => "haproxy",
+            Self::Envoy => "envoy",
+            Self::Nginx => "nginx",
             Self::Unknown => "unknown",
         }
     }
@@ -54,7 +64,7 @@ impl Format {
         match self {
             Self::SystemNet => Some("traceOutputOptions=\"DateTime,ProcessId,ThreadId\""),
             Self::Curl => Some("curl --trace-time"),
-            Self::Journal | Self::HaProxy | Self::Unknown => None,
+            Self::Journal | Self::HaProxy | Self::Envoy | Self::Nginx | Self::Unknown => None,
         }
     }
 
@@ -68,6 +78,10 @@ impl Format {
             Self::Curl
         } else if HaProxy::recognizes(line) {
             Self::HaProxy
+        } else if Envoy::recognizes(line) {
+            Self::Envoy
+        } else if Nginx::recognizes(line) {
+            Self::Nginx
         } else {
             Self::Unknown
         }
@@ -80,6 +94,8 @@ impl Format {
             Self::Journal => Some(Box::<Journal>::default()),
             Self::Curl => Some(Box::<Curl>::default()),
             Self::HaProxy => Some(Box::<HaProxy>::default()),
+            Self::Envoy => Some(Box::<Envoy>::default()),
+            Self::Nginx => Some(Box::<Nginx>::default()),
             Self::Unknown => None,
         }
     }

@@ -13,10 +13,13 @@
 //! | `system_net` | the adapter of System.Net traces |
 //! | `journal` | the adapter of this system's journals |
 //! | `curl` | the adapter of what curl tells |
+//! | `envoy` | the adapter of Envoy's access log |
+//! | `nginx` | the adapter of nginx's access and error logs |
 //! | `haproxy` | the adapter of HAProxy's log |
 //! | [`proxy`] | what a proxy says of what it passed on |
 //! | [`witness`] | what other sides' records say of an attempt |
 //! | [`timeline`] | requests and attempts, put together from events |
+//! | `words` | fields of a line, some in quotes |
 //! | `rules` | the rules and their conditions; `rules.toml` is the data |
 //! | `tally` | what the rules say, counted |
 //! | `span` | spans of time in words |
@@ -28,11 +31,13 @@
 pub mod adapter;
 mod curl;
 pub mod diagnosis;
+mod envoy;
 pub mod event;
 pub mod finding;
 mod haproxy;
 mod input;
 mod journal;
+mod nginx;
 pub mod proxy;
 mod redact;
 pub mod report;
@@ -47,3 +52,4 @@ mod tally;
 mod tests;
 pub mod timeline;
 pub mod witness;
+mod words;

@@ -163,7 +163,7 @@ impl Timeline {
                 self.on(*connection, |attempt| attempt.renegotiated = Some(Mark::of(event)));
             }
             Kind::Proxied { request, name, waits } => self.of(*request, |attempt| {
-                attempt.connection_name = (*name).into();
+                attempt.connection_name = redacted(name, QUOTE_BYTES_MAX).into();
                 attempt.proxied = Some(Passage { waits: *waits, ending: None });
             }),
             Kind::Ended { request, ending } => self.of(*request, |attempt| {
@@ -205,7 +205,7 @@ impl Timeline {
             self.order.retain(|id| self.open.contains_key(id));
         }
         let made = Request {
-            name: name.into(),
+            name: redacted(name, QUOTE_BYTES_MAX).into(),
             method: Box::default(),
             attempts: Vec::new(),
             released: None,
