@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::adapter::Format;
 use crate::timeline::Mark;
 
 /// Where the cause lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hop {
     /// The client and its library.
@@ -145,6 +145,45 @@ pub struct Finding {
     pub ruled_out: Vec<String>,
     /// What would prove it.
     pub prove: String,
+}
+
+impl Hop {
+    /// The word for programs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Path => "path",
+            Self::Balancer => "balancer",
+            Self::Head => "head",
+            Self::Dns => "dns",
+            Self::Tls => "tls",
+            // One of two, of which a proxy's log alone cannot tell.
+            Self::Front | Self::Back | Self::Unknown => "unknown",
+        }
+    }
+
+    /// On which side of a proxy it lies, where that is all that is known.
+    #[must_use]
+    pub const fn side(self) -> Option<&'static str> {
+        match self {
+            Self::Front => Some("front"),
+            Self::Back => Some("back"),
+            Self::Client
+            | Self::Path
+            | Self::Balancer
+            | Self::Head
+            | Self::Dns
+            | Self::Tls
+            | Self::Unknown => None,
+        }
+    }
+}
+
+impl Serialize for Hop {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 impl fmt::Display for Hop {

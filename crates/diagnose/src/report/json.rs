@@ -35,6 +35,7 @@ fn of_finding(diagnosis: &Diagnosis, finding: &Finding) -> Value {
         "candidates": finding.candidates,
         "confidence": finding.confidence,
         "hop": finding.hop,
+        "side": finding.hop.side(),
         "title": finding.title,
         "summary": finding.summary,
         "explanation": finding.explanation,
