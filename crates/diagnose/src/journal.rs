@@ -7,6 +7,7 @@
 mod attempts;
 mod clocks;
 mod ledger;
+mod odd;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::witness::Testimony;
 
 use attempts::{Attempts, Told};
 use ledger::Ledger;
+use odd::OddEnds;
 use record::{Dataset, Record, Side};
 
 /// Reads journals.
@@ -27,6 +29,7 @@ use record::{Dataset, Record, Side};
 pub(crate) struct Journal {
     attempts: Attempts,
     ledger: Ledger,
+    odd: OddEnds,
 }
 
 impl Journal {
@@ -35,12 +38,19 @@ impl Journal {
         line.starts_with("{\"@timestamp\":") && line.contains("\"module\":\"repono\"")
     }
 
+    fn connection(&mut self, record: &Record<'_>, place: Place) {
+        if let Some(text) = self.ledger.connection(record, place) {
+            self.odd.take(record, place, &text);
+        }
+    }
+
     fn attempt(&mut self, record: &Record<'_>, place: Place, to: Events<'_>) {
         let clock = self.ledger.clock(record);
         let Some(told) = Told::of(record, place, clock) else { return };
         if let Some((id, span)) = told.answered() {
             self.ledger.waited(id, clock, span);
         }
+        self.odd.is_known(told.names());
         self.attempts.take(record, told, to);
     }
 }
@@ -55,7 +65,7 @@ impl Adapter for Journal {
             (Dataset::Request, Some(Side::Client)) => self.attempt(&record, line.place, to),
             (Dataset::Request, Some(Side::Head | Side::Vending)) => self.ledger.work(&record, line.place),
             (Dataset::Change, _) => self.ledger.change(&record, line.place),
-            (Dataset::Connection, Some(_)) => self.ledger.connection(&record, line.place),
+            (Dataset::Connection, Some(_)) => self.connection(&record, line.place),
             // What they tell of single turns and log-ins is in the other records too.
             (Dataset::Turn | Dataset::Audit, _) => {}
             (Dataset::Request, Some(Side::Balancer) | None)
@@ -74,6 +84,7 @@ impl Adapter for Journal {
     fn end(&mut self, to: Events<'_>) {
         self.ledger.compare_clocks();
         self.attempts.end(to);
+        self.odd.end(to);
     }
 
     fn changes(&self) -> Vec<Step> {

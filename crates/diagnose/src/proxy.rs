@@ -141,6 +141,11 @@ pub(crate) struct Access<'a> {
 pub(crate) struct Records(u32);
 
 impl Records {
+    /// Whose requests have numbers from here on, beside those of others.
+    pub(crate) const fn counted_from(first: u32) -> Self {
+        Self(first)
+    }
+
     /// Hands on what a record says.
     pub(crate) fn tell(&mut self, access: &Access<'_>, line: Line<'_>, to: Events<'_>) {
         self.0 = self.0.wrapping_add(1);

@@ -204,6 +204,11 @@ impl Told {
         ))
     }
 
+    /// How other sides know it.
+    pub(super) const fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// The id of the reply, and from when to when it was waited for.
     pub(super) fn answered(&self) -> Option<(&str, [Instant; 2])> {
         let Phases { send, wait, .. } = self.phases;

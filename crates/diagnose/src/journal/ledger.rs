@@ -85,9 +85,9 @@ struct Work {
 }
 
 impl Ledger {
-    /// Takes the record of a connection.
-    pub(super) fn connection(&mut self, record: &Record<'_>, place: Place) {
-        let Some((mut key, account)) = self.account(record, place) else { return };
+    /// Takes the record of a connection; gives what it says in words.
+    pub(super) fn connection(&mut self, record: &Record<'_>, place: Place) -> Option<Box<str>> {
+        let (mut key, account) = self.account(record, place)?;
         let side = match record.repono.side {
             Some(Side::Client) => &mut self.clients,
             Some(Side::Balancer) => {
@@ -103,11 +103,13 @@ impl Ledger {
                 key = account.peer.unwrap_or(key);
                 &mut self.ends
             }
-            None => return,
+            None => return None,
         };
+        let text = account.text.clone();
         if side.len() < CONNECTIONS_MAX {
             side.insert(key, account);
         }
+        Some(text)
     }
 
     fn account(&mut self, record: &Record<'_>, place: Place) -> Option<(u128, Account)> {

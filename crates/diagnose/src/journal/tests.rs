@@ -9,8 +9,8 @@ use repono_core::id::{ConnectionId, TransId};
 use repono_core::request::Method;
 use repono_core::time::Timestamp;
 use repono_journal::{
-    ClosedBy, ConnectionRecord, Journal, JournalConfig, Manner, Outcome, Phases, RequestRecord, Reuse, Side,
-    Stamp, Turns, UrlPath,
+    ClosedBy, ConnectionRecord, EndCause, EndCode, EndPhase, Journal, JournalConfig, Manner, Outcome, Phases,
+    RequestRecord, Reuse, Side, Stamp, Text, Turns, UrlPath,
 };
 
 use crate::diagnosis::{Diagnoser, Diagnosis};
@@ -285,4 +285,36 @@ fn a_request_without_a_reply_is_lost_where_it_was_heard_of_last() {
         assert_eq!(found, [(rule, Some(variant), hop)], "{code}");
         assert!(findings[0].summary.contains("was sent again unseen"), "{}", findings[0].summary);
     }
+}
+
+#[test]
+fn without_a_clients_journal_the_balancer_tells_of_bad_ends() {
+    let (source, destination) = ends();
+    let ended = |number: u8, cause, phase| ConnectionRecord {
+        ended: at(100 * S, 0),
+        closed_by: ClosedBy::Head,
+        manner: Manner::Rst,
+        end_code: Some(EndCode { cause, phase }),
+        head: Text::new("head-2"),
+        ..ConnectionRecord::new(Side::Balancer, ids(number).1, at(90 * S, 0), source, destination)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(JournalConfig::new(dir.path(), "balancer", "balancer")).unwrap();
+    for (number, cause, phase) in [
+        (1, EndCause::Normal, EndPhase::Over),
+        (2, EndCause::Server, EndPhase::Data),
+        (3, EndCause::Client, EndPhase::Data),
+        (4, EndCause::Killed, EndPhase::Data),
+        (5, EndCause::Server, EndPhase::Data),
+    ] {
+        journal.shared().connection(&ended(number, cause, phase));
+    }
+    journal.close();
+    let text = fs::read_to_string(dir.path().join("balancer.jsonl")).unwrap();
+    let mut diagnoser = Diagnoser::new().unwrap();
+    diagnoser.read("balancer", text.as_bytes()).unwrap();
+    let diagnosis = diagnoser.finish();
+    let found: Vec<_> = diagnosis.findings.iter().map(|it| (&*it.rule, it.count)).collect();
+    assert_eq!(found, [("proxy-back-closed", 2)], "orderly ends and clients' own are none");
+    assert!(diagnosis.findings[0].steps[0].mark.text.contains("head-2"), "{:?}", diagnosis.findings[0].steps);
 }
