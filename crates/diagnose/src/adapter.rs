@@ -8,6 +8,7 @@ use crate::envoy::Envoy;
 use crate::event::Event;
 use crate::finding::Step;
 use crate::haproxy::HaProxy;
+use crate::har::Har;
 use crate::input::Line;
 use crate::journal::Journal;
 use crate::nginx::Nginx;
@@ -39,6 +40,9 @@ pub enum Format {
     /// nginx's access and error logs.
     #[serde(rename = "nginx")]
     Nginx,
+    /// A HAR file of a browser.
+    #[serde(rename = "har")]
+    Har,
     /// None that is known here.
     #[serde(skip)]
     Unknown,
@@ -55,6 +59,7 @@ impl Format {
             Self::HaProxy => "haproxy",
             Self::Envoy => "envoy",
             Self::Nginx => "nginx",
+            Self::Har => "har",
             Self::Unknown => "unknown",
         }
     }
@@ -64,7 +69,7 @@ impl Format {
         match self {
             Self::SystemNet => Some("traceOutputOptions=\"DateTime,ProcessId,ThreadId\""),
             Self::Curl => Some("curl --trace-time"),
-            Self::Journal | Self::HaProxy | Self::Envoy | Self::Nginx | Self::Unknown => None,
+            Self::Journal | Self::HaProxy | Self::Envoy | Self::Nginx | Self::Har | Self::Unknown => None,
         }
     }
 
@@ -82,6 +87,8 @@ impl Format {
             Self::Envoy
         } else if Nginx::recognizes(line) {
             Self::Nginx
+        } else if Har::recognizes(line) {
+            Self::Har
         } else {
             Self::Unknown
         }
@@ -96,6 +103,7 @@ impl Format {
             Self::HaProxy => Some(Box::<HaProxy>::default()),
             Self::Envoy => Some(Box::<Envoy>::default()),
             Self::Nginx => Some(Box::<Nginx>::default()),
+            Self::Har => Some(Box::<Har>::default()),
             Self::Unknown => None,
         }
     }

@@ -3,7 +3,9 @@
 use std::io::{self, BufRead};
 
 use crate::event::Place;
+use entries::Entries;
 
+mod entries;
 mod packed;
 
 /// The longest line that is kept whole; of a longer one the beginning is.
@@ -33,6 +35,8 @@ enum Encoding {
     Utf8,
     /// UTF-8 without lines: an event of the XML listener is one.
     Events,
+    /// A HAR file: an entry is one.
+    Entries,
     Utf16(Order),
 }
 
@@ -49,6 +53,7 @@ pub(crate) struct Lines<'i> {
     input: Box<dyn BufRead + 'i>,
     encoding: Option<Encoding>,
     place: Place,
+    entries: Entries,
     bytes: Vec<u8>,
     text: String,
 }
@@ -58,7 +63,14 @@ impl<'i> Lines<'i> {
     pub(crate) fn new(input: impl BufRead + 'i, file: usize) -> io::Result<Self> {
         let place = Place { file, line: 0 };
         let input = packed::unpacked(input)?;
-        Ok(Self { input, encoding: None, place, bytes: Vec::new(), text: String::new() })
+        Ok(Self {
+            input,
+            encoding: None,
+            place,
+            entries: Entries::default(),
+            bytes: Vec::new(),
+            text: String::new(),
+        })
     }
 
     /// The next line; `None` at the end.
@@ -74,13 +86,18 @@ impl<'i> Lines<'i> {
         let any = match encoding {
             Encoding::Utf8 => self.take_utf8()?,
             Encoding::Events => self.take_event()?,
+            Encoding::Entries => self.take_entry()?,
             Encoding::Utf16(order) => self.take_utf16(order)?,
         };
         if !any {
             return Ok(None);
         }
         self.place.line = self.place.line.saturating_add(1);
-        let unit = if encoding == Encoding::Events { "event" } else { "line" };
+        let unit = match encoding {
+            Encoding::Utf8 | Encoding::Utf16(_) => "line",
+            Encoding::Events => "event",
+            Encoding::Entries => "entry",
+        };
         Ok(Some(Line { place: self.place, unit, text: &self.text }))
     }
 
@@ -97,9 +114,31 @@ impl<'i> Lines<'i> {
             _ => (Encoding::Utf8, 0),
         };
         self.input.consume(mark);
-        let is_of_events =
-            encoding == Encoding::Utf8 && self.input.fill_buf()?.starts_with(E2E_EVENT.as_bytes());
-        Ok(if is_of_events { Encoding::Events } else { encoding })
+        let start = self.input.fill_buf()?;
+        Ok(match encoding {
+            Encoding::Utf8 if start.starts_with(E2E_EVENT.as_bytes()) => Encoding::Events,
+            Encoding::Utf8 if entries::begins(start) => Encoding::Entries,
+            other => other,
+        })
+    }
+
+    fn take_entry(&mut self) -> io::Result<bool> {
+        loop {
+            let read = self.input.fill_buf()?;
+            if read.is_empty() {
+                // What is left has no end.
+                self.decode();
+                return Ok(!self.text.is_empty());
+            }
+            let (entries, bytes) = (&mut self.entries, &mut self.bytes);
+            let end = read.iter().position(|byte| entries.take(*byte, bytes));
+            let used = end.map_or(read.len(), |end| end + 1);
+            self.input.consume(used);
+            if end.is_some() {
+                self.decode();
+                return Ok(true);
+            }
+        }
     }
 
     fn take_event(&mut self) -> io::Result<bool> {

@@ -15,6 +15,7 @@
 //! | `curl` | the adapter of what curl tells |
 //! | `envoy` | the adapter of Envoy's access log |
 //! | `nginx` | the adapter of nginx's access and error logs |
+//! | `har` | the adapter of HAR files |
 //! | `haproxy` | the adapter of HAProxy's log |
 //! | [`proxy`] | what a proxy says of what it passed on |
 //! | [`witness`] | what other sides' records say of an attempt |
@@ -35,6 +36,7 @@ mod envoy;
 pub mod event;
 pub mod finding;
 mod haproxy;
+mod har;
 mod input;
 mod journal;
 mod nginx;

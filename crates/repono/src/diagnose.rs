@@ -31,8 +31,8 @@ const EXIT_FOUND: u8 = 1;
 #[command(
     after_help = "Reads System.Net traces (.NET Framework), whatever their encoding and whatever a shipper of logs put \
                   before each line; the journals of this system, joined by connection; what curl tells (-v, --trace, \
-                  -w '%{json}'); logs of HAProxy, Envoy and nginx. gzip and zstd are unpacked. Exits with 0 when nothing was found, with 1 when \
-                  something was.\n\nExamples:\n  \
+                  -w '%{json}'); logs of HAProxy, Envoy and nginx; HAR files. gzip and zstd are unpacked. Exits with 0 when \
+                  nothing was found, with 1 when something was.\n\nExamples:\n  \
                   repono diagnose incident.log\n  repono diagnose --report md incident.log.gz > report.md\n  \
                   repono diagnose repono-data/journal client.jsonl\n  \
                   curl -v --trace-time URL URL 2>&1 >/dev/null | repono diagnose -\n  \
@@ -76,7 +76,7 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
         let names: Vec<_> = diagnosis.inputs.iter().map(|input| input.name.as_str()).collect();
         return Err(usage(format!(
             "nothing in {} is of a known format: traces of System.Net (lines like `System.Net Information: 0 : [5156] \
-             …`), journals of this system, what curl tells (-v, --trace, -w '%{{json}}'), logs of HAProxy, Envoy and nginx",
+             …`), journals of this system, what curl tells (-v, --trace, -w '%{{json}}'), logs of HAProxy, Envoy and nginx, HAR files",
             names.join(", ")
         )));
     }

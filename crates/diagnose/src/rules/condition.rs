@@ -289,9 +289,13 @@ impl Case<'_> {
             Own::TransferTook(ms) => self.took_ms(Span::Transfer, ms),
             Own::FailedAfter(ms) => waited(failure.is_some(), &|wait| wait >= Duration::from_millis(ms)),
             Own::FailedWithin(ms) => waited(failure.is_some(), &|wait| wait <= Duration::from_millis(ms)),
-            Own::RepliedAfter(ms) => {
-                waited(attempt.answered.is_some(), &|wait| wait >= Duration::from_millis(ms))
-            }
+            // Not the time until a reply that began soon was cut off.
+            Own::RepliedAfter(ms) => match (&attempt.head_sent, &attempt.answered) {
+                (Some(sent), Some((answered, _))) => {
+                    answered.since(sent).map(|wait| wait >= Duration::from_millis(ms)).into()
+                }
+                (None, _) | (_, None) => Answer::No,
+            },
         }
     }
 
