@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::TIMES_CONFIGURATION;
 use super::lanes::{Dot, Lanes, apart};
-use super::text::{capital, instant, limit, place, proof};
+use super::text::{capital, instant, limit, place, proof, units};
 use crate::adapter::Format;
 use crate::diagnosis::{Diagnosis, Limit};
 use crate::finding::{Finding, Tone};
@@ -123,7 +123,7 @@ fn of_inputs(diagnosis: &Diagnosis) -> Markup {
             ul {
                 @for input in &diagnosis.inputs {
                     li {
-                        (input.name) ": " (input.format.as_str()) ", " (input.lines) " " (input.unit) "s"
+                        (input.name) ": " (input.format.as_str()) ", " (input.lines) " " (units(input))
                         @if input.unclassified > 0 {
                             ", " (input.unclassified) " of no known form"
                         }

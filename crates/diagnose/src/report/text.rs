@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use super::TIMES_CONFIGURATION;
 use super::lanes::{Lanes, apart};
 use crate::adapter::Format;
-use crate::diagnosis::{Diagnosis, Limit, named};
+use crate::diagnosis::{Diagnosis, InputFacts, Limit, named};
 use crate::event::Instant;
 use crate::finding::{Confidence, Finding, Tone};
 use crate::span::in_words;
@@ -213,7 +213,7 @@ fn of_changes(page: &mut Page, diagnosis: &Diagnosis) {
 fn of_inputs(page: &mut Page, diagnosis: &Diagnosis) {
     page.heading("Evidence");
     for input in &diagnosis.inputs {
-        let mut said = format!("{}: {}, {} {}s", input.name, input.format.as_str(), input.lines, input.unit);
+        let mut said = format!("{}: {}, {} {}", input.name, input.format.as_str(), input.lines, units(input));
         if input.unclassified > 0 {
             let shown: Vec<_> = input.shown.iter().map(u64::to_string).collect();
             let more = if input.unclassified > shown.len() as u64 { " …" } else { "" };
@@ -234,6 +234,15 @@ fn of_inputs(page: &mut Page, diagnosis: &Diagnosis) {
         {
             page.block("xml", TIMES_CONFIGURATION);
         }
+    }
+}
+
+/// What an input's places count, of more than one.
+pub(super) fn units(input: &InputFacts) -> &'static str {
+    match input.unit {
+        "entry" => "entries",
+        "event" => "events",
+        _ => "lines",
     }
 }
 
