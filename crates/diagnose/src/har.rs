@@ -149,20 +149,11 @@ impl Har {
         let method = &*entry.request.method;
         say(times.begun, Kind::Created { request, name: &format!("{method} {}", entry.request.url) });
         if let Some((connection, is_fresh)) = self.connection(entry) {
-            let name = match entry.connection.as_deref() {
-                Some(name) => format!("connection {name}"),
-                None => "a connection".to_owned(),
-            };
-            say(times.unblocked, Kind::Assigned { request, connection, name: &name });
+            let name = entry.connection.as_deref().map(|name| format!("connection {name}"));
+            let name = name.as_deref().unwrap_or("a connection");
+            say(times.unblocked, Kind::Assigned { request, connection, name });
             if is_fresh {
-                // Name look-up and TCP end where the handshake begins.
-                let stands = times.handshake_begun.unwrap_or(times.connected);
-                say(stands, Kind::Connected { connection, peer: "" });
-            }
-            if let Some(at) = times.handshake_begun.filter(|_| is_fresh) {
-                let connection = Some(connection);
-                say(at, Kind::HandshakeBegun { connection });
-                say(times.connected, Kind::HandshakeDone { connection, extent: Extent::Unknown });
+                times.made(connection, &mut say);
             }
         }
         let failure = entry.failure();
@@ -182,6 +173,18 @@ impl Har {
         match failure {
             Some(failure) => say(times.ended, Kind::Failed { request, failure, heard: Heard::Application }),
             None => say(times.ended, Kind::Released { request }),
+        }
+    }
+}
+
+impl Times {
+    /// Name look-up and TCP end where the handshake begins.
+    fn made(&self, connection: Id, say: &mut dyn FnMut(Instant, Kind<'_>)) {
+        say(self.handshake_begun.unwrap_or(self.connected), Kind::Connected { connection, peer: "" });
+        if let Some(begun) = self.handshake_begun {
+            let connection = Some(connection);
+            say(begun, Kind::HandshakeBegun { connection });
+            say(self.connected, Kind::HandshakeDone { connection, extent: Extent::Unknown });
         }
     }
 }
