@@ -11,5 +11,10 @@ fuzz_target!(|bytes: &[u8]| {
     diagnoser.read("log", bytes).unwrap();
     let diagnosis = diagnoser.finish();
     assert!(diagnosis.inputs.iter().all(|input| input.unclassified <= input.lines));
-    let _ = (report::text(&diagnosis), report::markdown(&diagnosis), report::html(&diagnosis), report::json(&diagnosis));
+    let _ = (
+        report::text(&diagnosis),
+        report::markdown(&diagnosis),
+        report::html(&diagnosis),
+        report::json(&diagnosis),
+    );
 });
