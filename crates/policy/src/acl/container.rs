@@ -132,15 +132,20 @@ impl Element {
         }
     }
 
-    fn referrer(host: &str) -> Result<Self, AclError> {
-        let (negated, host) = match host.strip_prefix('-') {
-            Some(host) => (true, host.trim()),
-            None => (false, host),
-        };
-        let host = match host.strip_prefix('*') {
-            Some(domain) if !domain.is_empty() => domain.trim(),
-            Some(_) | None => host,
-        };
+    /// Strips to the end what Swift strips once: the text must mean the same when
+    /// it is read again.
+    fn referrer(mut host: &str) -> Result<Self, AclError> {
+        let mut negated = false;
+        loop {
+            match (host.strip_prefix('-'), host.strip_prefix('*')) {
+                (Some(rest), _) if !negated => {
+                    negated = true;
+                    host = rest.trim();
+                }
+                (_, Some(domain)) if !domain.is_empty() => host = domain.trim(),
+                _ => break,
+            }
+        }
         match (host, negated) {
             ("" | ".", _) => Err(AclError::Referrer),
             (host, true) => Ok(Self::NotReferrer(host.to_owned())),

@@ -20,6 +20,8 @@ fn lists_are_cleaned_as_swift_cleans_them() {
         (".ref:*.example.com", ".r:.example.com"),
         (".referer: - .thief.com", ".r:-.thief.com"),
         (".r:*, .rlistings", ".r:*,.rlistings"),
+        (".r:** b*,b", ".r:b*,b"),
+        (".r:*-.thief.com", ".r:-.thief.com"),
         ("bobs_account,sues_account:sue", "bobs_account,sues_account:sue"),
         (".r:*,.r:.example.com,.r:-thief.example.com", ".r:*,.r:.example.com,.r:-thief.example.com"),
     ];
@@ -74,7 +76,7 @@ proptest! {
     #[test]
     fn any_list_is_read_or_refused_and_stays_canonical(value in "[.r:*,a-c -]{0,40}") {
         if let Ok(acl) = ContainerAcl::parse(&value, Right::Read) {
-            assert_eq!(ContainerAcl::parse(&acl.text(), Right::Read).map(|again| again.text()), Ok(acl.text()));
+            assert_eq!(ContainerAcl::parse(&acl.text(), Right::Read), Ok(acl.clone()));
             assert!(acl.policy().is_ok());
         }
     }

@@ -133,12 +133,61 @@ impl<V: Verb> Queued for Pending<V> {
     }
 
     fn answer(self: Box<Self>, batch: Result<(), StoreError>) {
-        let answer = match (batch, self.kept) {
+        let Self { verb, reply, kept, .. } = *self;
+        let answer = match (batch, kept) {
             (Ok(()), Some(kept)) => kept,
             (Err(error), _) => Err(error),
             (Ok(()), None) => Err(StoreError::Closed),
         };
-        // A caller that has gone is told nothing.
-        drop(self.reply.send(answer));
+        // First, for a refused write removes its blob then, and its caller may
+        // count on that. A caller that has gone is told nothing.
+        drop(verb);
+        drop(reply.send(answer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use repono_core::time::Timestamp;
+    use rusqlite::Connection;
+    use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
+
+    use super::{Claim, Pending, Queued, Verb};
+    use crate::error::StoreError;
+
+    type Answered = Result<(), StoreError>;
+
+    /// Looks, when it is dropped, whether its caller has the answer already.
+    struct Late {
+        caller: Receiver<Answered>,
+        seen: Arc<Mutex<Option<TryRecvError>>>,
+    }
+
+    impl Verb for Late {
+        type Answer = ();
+
+        fn apply(&mut self, _: &Connection, _: Timestamp) -> Answered {
+            Err(StoreError::NoContainer)
+        }
+    }
+
+    impl Drop for Late {
+        fn drop(&mut self) {
+            *self.seen.lock().unwrap() = self.caller.try_recv().err();
+        }
+    }
+
+    #[test]
+    fn what_a_write_holds_is_let_go_before_its_caller_is_answered() {
+        let seen = Arc::new(Mutex::new(None));
+        let (reply, caller) = oneshot::channel();
+        let late = Late { caller, seen: Arc::clone(&seen) };
+        let mut pending = Box::new(Pending::new(late, Claim::waiting(), reply));
+        let connection = Connection::open_in_memory().unwrap();
+        assert!(matches!(pending.apply(&connection, Timestamp::MAX), Err(StoreError::NoContainer)));
+        pending.answer(Ok(()));
+        assert_eq!(*seen.lock().unwrap(), Some(TryRecvError::Empty));
     }
 }
