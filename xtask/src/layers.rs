@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::run::root;
 
 /// Rank of each crate, by package name; see ARCHITECTURE.md.
-const RANKS: [(&str, u8); 17] = [
+const RANKS: [(&str, u8); 18] = [
     ("repono-core", 0),
     ("repono-http1", 1),
     ("repono-journal", 1),
@@ -21,6 +21,7 @@ const RANKS: [(&str, u8); 17] = [
     ("repono-store", 2),
     ("repono-balancer", 3),
     ("repono-client", 3),
+    ("repono-doctor", 3),
     ("repono-head", 3),
     ("repono-lab", 3),
     ("repono-monitor", 3),

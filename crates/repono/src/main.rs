@@ -5,6 +5,7 @@
 mod admin;
 mod connect;
 mod diagnose;
+mod doctor;
 mod lab;
 mod objects;
 mod output;
@@ -58,6 +59,8 @@ enum Command {
     Lab(lab::Options),
     /// Find what happened, on which hop, from logs
     Diagnose(diagnose::Options),
+    /// Measure how an endpoint ends quiet connections, and which clients are safe with it
+    Doctor(doctor::Options),
     /// Run one head
     Head(service::Options),
     /// Run the balancer
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
 fn run(command: Command, form: Form) -> Result<ExitCode> {
     let done = match command {
         Command::Diagnose(options) => return diagnose::run(&options, form),
+        Command::Doctor(options) => return doctor::run(&options, form),
         Command::Up(options) => up::run(&options, form),
         Command::Ticket(options) => ticket::run(&options, form),
         Command::Put(options) => objects::put(&options, form),

@@ -1,0 +1,128 @@
+//! One endpoint, examined.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use repono_diagnose::finding::Hop;
+use repono_net::tls::ALPN_HTTP1;
+use serde::Serialize;
+
+use crate::advertised::{self, Advertised, Unreachable};
+use crate::ladder::{self, End, Idle};
+use crate::limits::{self, Limits};
+use crate::probe::Manner;
+use crate::race::{self, Race};
+use crate::target::Target;
+use crate::trust::{Trust, Versions};
+use crate::watch::Watch;
+
+/// Connections beside those of the ladder, at most at a time.
+const BESIDE: usize = 2;
+
+/// How thorough an examination is.
+#[derive(Clone, Debug)]
+pub struct Extent {
+    /// The longest quiet that is tried.
+    pub idle_max: Duration,
+    /// Requests that one connection is given, one after another.
+    pub requests_max: u32,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+}
+
+impl Extent {
+    /// How many connections are open at a time, for one endpoint.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        ladder::connections(self.idle_max) + BESIDE
+    }
+}
+
+/// What was measured at one endpoint.
+#[derive(Clone, Debug, Serialize)]
+pub struct Examination {
+    /// The endpoint.
+    pub target: String,
+    /// Its address that was probed.
+    pub address: String,
+    /// What it says of itself.
+    pub advertised: Advertised,
+    /// How long a connection may be quiet.
+    pub idle: Idle,
+    /// What a connection serves; `None` where that could not be measured.
+    pub limits: Option<Limits>,
+    /// Requests at the moment of the end; `None` where there was no time for it, or no
+    /// end that one can aim at.
+    pub race: Option<Race>,
+}
+
+/// Examines an endpoint. Takes as long as the longest quiet, and some seconds.
+///
+/// *Errors*: [`Unreachable`], where not even the first request is answered.
+pub async fn examine(
+    target: Arc<Target>,
+    extent: &Extent,
+    watch: &Arc<Watch>,
+) -> Result<Examination, Unreachable> {
+    let advertised = advertised::ask(&target, &extent.trust).await?;
+    let config = extent.trust.client(Versions::Both, &[ALPN_HTTP1])?;
+    let (idle, limits) = tokio::join!(
+        ladder::climb(&target, &config, extent.idle_max, watch),
+        limits::measure(&target, &config, extent.requests_max),
+    );
+    let race = match idle.limit_s {
+        // Aiming takes as long as the limit once more.
+        Some(limit) if idle.manner.is_announced() && 2.0 * limit <= extent.idle_max.as_secs_f64() => {
+            Some(race::run(&target, &config, Duration::from_secs_f64(limit)).await)
+        }
+        Some(_) | None => None,
+    };
+    Ok(Examination {
+        target: target.shown.clone(),
+        address: target.address.to_string(),
+        advertised,
+        idle,
+        limits,
+        race,
+    })
+}
+
+impl Idle {
+    /// How many connections met their end.
+    pub(crate) fn failures(&self) -> usize {
+        let gone = |end: &End| matches!(end, End::Closed { .. } | End::Failed { .. });
+        self.rungs.iter().filter(|rung| gone(&rung.end)).count()
+    }
+}
+
+impl Examination {
+    /// Whether the server says goodbye in TLS where it ends a connection itself.
+    fn server_says_goodbye(&self) -> bool {
+        self.limits.as_ref().is_some_and(|limits| limits.close.manner == Manner::FinCloseNotify)
+    }
+
+    /// Who ended quiet connections, as far as their end tells: whoever cannot write a
+    /// `close_notify` has not the key of the session.
+    pub(crate) fn ended_by(&self) -> Hop {
+        let outside = self.idle.manner == Manner::Fin && self.server_says_goodbye();
+        if outside { Hop::Balancer } else { Hop::Unknown }
+    }
+
+    /// The same as a reason.
+    pub(crate) fn ended_by_word(&self) -> Option<&'static str> {
+        match self.idle.manner {
+            Manner::Fin if self.server_says_goodbye() => Some(
+                "The server that holds the TLS session: it says close_notify after Connection: close, and this end came without.",
+            ),
+            Manner::FinCloseNotify => {
+                Some("A box that only passes TLS on: it could not have written the close_notify.")
+            }
+            Manner::Fin
+            | Manner::Rst
+            | Manner::RstOnSend
+            | Manner::Silent
+            | Manner::AckedSilent
+            | Manner::None => None,
+        }
+    }
+}
