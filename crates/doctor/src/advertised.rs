@@ -37,7 +37,7 @@ pub struct Advertised {
     pub via: Option<String>,
 }
 
-/// The endpoint could not be asked even once.
+/// There is nothing to examine.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreachable {
     /// No connection.
@@ -52,6 +52,9 @@ pub enum Unreachable {
     /// No answer at all.
     #[error("the first request was not answered: {0}")]
     Unanswered(&'static str),
+    /// No command.
+    #[error("the command cannot be started")]
+    Command(#[source] std::io::Error),
 }
 
 /// Asks once, and shakes hands a few times.

@@ -1,17 +1,21 @@
 //! One endpoint, examined.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use repono_diagnose::finding::Hop;
 use repono_net::tls::ALPN_HTTP1;
 use serde::Serialize;
+use tokio::process::Command;
 
 use crate::advertised::{self, Advertised, Unreachable};
+use crate::during::{self, During};
 use crate::ladder::{self, End, Idle};
 use crate::limits::{self, Limits};
 use crate::probe::Manner;
 use crate::race::{self, Race};
+use crate::stranger::{self, Stranger};
 use crate::target::Target;
 use crate::trust::{Trust, Versions};
 use crate::watch::Watch;
@@ -54,26 +58,59 @@ pub struct Examination {
     /// Requests at the moment of the end; `None` where there was no time for it, or no
     /// end that one can aim at.
     pub race: Option<Race>,
+    /// What a packet of a connection that nobody knows meets.
+    pub stranger: Option<Stranger>,
+    /// What clients met while a command ran, where there was one.
+    pub during: Option<During>,
+    /// What was not done, and why.
+    pub skipped: Vec<String>,
 }
 
 /// Examines an endpoint. Takes as long as the longest quiet, and some seconds.
 ///
-/// *Errors*: [`Unreachable`], where not even the first request is answered.
+/// `command` runs before, under load.
+///
+/// *Errors*: [`Unreachable`], where not even the first request is answered, or the
+/// command cannot be started.
 pub async fn examine(
     target: Arc<Target>,
     extent: &Extent,
+    command: Option<Command>,
     watch: &Arc<Watch>,
 ) -> Result<Examination, Unreachable> {
     let advertised = advertised::ask(&target, &extent.trust).await?;
     let config = extent.trust.client(Versions::Both, &[ALPN_HTTP1])?;
-    let (idle, limits) = tokio::join!(
+    let during = match command {
+        Some(command) => Some(during::run(&target, &config, command).await.map_err(Unreachable::Command)?),
+        None => None,
+    };
+    let (idle, limits, stranger) = tokio::join!(
         ladder::climb(&target, &config, extent.idle_max, watch),
-        limits::measure(&target, &config, extent.requests_max),
+        limits::measure(&target, &config, extent.requests_max, extent.idle_max),
+        stranger::ask(target.address),
     );
+    let mut skipped = Vec::new();
+    if limits.is_none() {
+        skipped.push("what a connection serves: none could be had for it".to_owned());
+    }
+    if let Err(error) = &stranger {
+        skipped.push(match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                "a packet of an unknown connection: that needs CAP_NET_RAW".to_owned()
+            }
+            io::ErrorKind::Unsupported => "a packet of an unknown connection: only over IPv4".to_owned(),
+            _ => format!("a packet of an unknown connection: {error}"),
+        });
+    }
     let race = match idle.limit_s {
         // Aiming takes as long as the limit once more.
         Some(limit) if idle.manner.is_announced() && 2.0 * limit <= extent.idle_max.as_secs_f64() => {
             Some(race::run(&target, &config, Duration::from_secs_f64(limit)).await)
+        }
+        Some(_) if idle.manner.is_announced() => {
+            let why = "requests at the moment of the end: that takes twice the limit, more than --idle-max";
+            skipped.push(why.to_owned());
+            None
         }
         Some(_) | None => None,
     };
@@ -84,6 +121,9 @@ pub async fn examine(
         idle,
         limits,
         race,
+        stranger: stranger.ok(),
+        during,
+        skipped,
     })
 }
 

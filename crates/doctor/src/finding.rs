@@ -6,11 +6,14 @@ use serde::Serialize;
 use crate::examination::Examination;
 use crate::limits::Expect;
 use crate::probe::Manner;
+use crate::stranger::Stranger;
 
 /// Below this a limit is met by people who pause, not only by pools.
 const SHORT_S: f64 = 60.0;
 /// Ends of the same limit lie closer together than this share of it.
 const SPREAD_SHARE: f64 = 0.1;
+/// Whoever waits longer than this takes it for a stall.
+const SLOW_S: f64 = 1.0;
 /// Heads that share their keys resume every session; one in ten may come too late.
 const RESUMED_SHARE: f64 = 0.9;
 
@@ -108,6 +111,9 @@ pub(crate) fn found(examination: &Examination) -> Vec<Finding> {
         close_not_done(examination),
         not_resumed(examination),
         expect_ignored(examination),
+        aged(examination),
+        strangers_dropped(examination),
+        lost_during(examination),
     ]
     .into_iter()
     .flatten()
@@ -315,6 +321,58 @@ fn expect_ignored(e: &Examination) -> Option<Finding> {
             .remedy(Who::Server, "answer 100, or the final status, at once (RFC 9110 section 10.1.1)")
             .remedy(Who::Client, ".NET: ServicePointManager.Expect100Continue = false; curl: -H 'Expect:'");
         finding.impact.added_ms = Some(350.0);
+        finding
+    })
+}
+
+fn aged(e: &Examination) -> Option<Finding> {
+    let limits = e.limits.as_ref()?;
+    let age = limits.age_s?;
+    (limits.age_announced == Some(false)).then(|| {
+        let title = format!(
+            "A connection in use is ended after {age:.0} s, and no answer announces it: a request that is sent at that moment is lost."
+        );
+        let mut evidence = vec![format!("asked each second, a connection ended after {age:.1} s")];
+        // Connections are asked once a second, which is how much later it is seen.
+        if e.idle.limit_s.is_some_and(|limit| (age - limit).abs() <= limit * SPREAD_SHARE + 1.0) {
+            evidence.push("quiet connections end at the same age: the idle limit found here is one of age".to_owned());
+        }
+        Finding::new(e, "age-unannounced", (Confidence::Likely, Hop::Unknown), title, evidence)
+            .meets(1)
+            .remedy(Who::Server, "Connection: close in the last answer (RFC 9112 section 9.6)")
+    })
+}
+
+/// A forgotten connection will be met with the same silence.
+fn strangers_dropped(e: &Examination) -> Option<Finding> {
+    (e.stranger == Some(Stranger::Silence)).then(|| {
+        let title = "Packets of connections that nobody knows are dropped without a word: once a box on the way has forgotten a connection, its next request stalls until its own time-out.".to_owned();
+        let evidence = vec!["three ACKs of a connection that does not exist: no RST within 0.7 s each".to_owned()];
+        Finding::new(e, "unknown-flow-dropped", (Confidence::Likely, Hop::Path), title, evidence)
+            .meets(1)
+            .remedy(Who::Network, "answer packets of unknown flows by RST (RFC 9293 section 3.5.2)")
+            .remedy(Who::Server, "TCP keepalive below the idle limit of every box on the way")
+    })
+}
+
+fn lost_during(e: &Examination) -> Option<Finding> {
+    let during = e.during.as_ref()?;
+    let failed = during.lost + during.refused;
+    let slow = during.slowest_s > SLOW_S;
+    (failed > 0 || slow).then(|| {
+        let title = if failed > 0 {
+            format!(
+                "While the command ran, {} requests were lost and {} connections refused; {} requests were answered.",
+                during.lost, during.refused, during.answered
+            )
+        } else {
+            format!("While the command ran, a request took {:.1} s.", during.slowest_s)
+        };
+        let evidence = vec![format!("the slowest answer: {:.3} s; ends that were seen in time: {}", during.slowest_s, during.seen)];
+        let mut finding = Finding::new(e, "lost-during-command", (Confidence::Certain, Hop::Unknown), title, evidence)
+            .meets(usize::try_from(failed).unwrap_or(usize::MAX))
+            .remedy(Who::Server, "pass listening sockets on, announce ends by Connection: close, and end connections at a quiet moment");
+        finding.impact.added_ms = slow.then_some(during.slowest_s * 1000.0);
         finding
     })
 }

@@ -11,6 +11,8 @@
 //! | [`ladder`] | many connections, each quiet for longer |
 //! | [`limits`] | requests of a connection, `Connection: close`, `Expect` |
 //! | [`race`] | requests at the moment of the end |
+//! | [`stranger`] | a packet of a connection that nobody knows |
+//! | [`during`] | what clients meet while a command runs |
 //! | [`examination`] | all of that in a row |
 //! | [`watch`] | how far it is |
 //! | [`clients`] | which stock clients are safe; `clients.toml` is the data |
@@ -21,6 +23,7 @@
 pub mod advertised;
 pub mod clients;
 pub mod compared;
+pub mod during;
 pub mod examination;
 pub mod finding;
 pub mod ladder;
@@ -29,6 +32,7 @@ pub mod probe;
 pub mod race;
 mod reply;
 pub mod report;
+pub mod stranger;
 pub mod target;
 pub mod trust;
 pub mod watch;

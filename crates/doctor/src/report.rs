@@ -11,6 +11,7 @@ use crate::finding::{self, Finding};
 use crate::ladder::{End, Idle, Kind};
 use crate::limits::{Expect, Limits};
 use crate::probe::Manner;
+use crate::stranger::Stranger;
 
 /// Everything that is said of an endpoint.
 #[derive(Clone, Debug, Serialize)]
@@ -24,8 +25,6 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Which clients are safe.
     pub clients: Vec<Advice>,
-    /// What was not done, and why.
-    pub skipped: Vec<String>,
 }
 
 impl Report {
@@ -37,22 +36,12 @@ impl Report {
         heads: Vec<Examination>,
         baseline: Option<&Baseline>,
         client: Option<&str>,
-        mut skipped: Vec<String>,
     ) -> Result<Self, toml::de::Error> {
         let mut findings = baseline.map(|baseline| baseline.changes(&examination)).unwrap_or_default();
         findings.extend(finding::found(&examination));
         findings.extend(compared::twins(&examination, &heads));
         let clients = clients::advise(&examination.idle, &examination.advertised, client)?;
-        if examination.race.is_none() && examination.idle.manner.is_announced() {
-            skipped.push("requests at the moment of the end: that takes twice the limit, which is longer than --idle-max".to_owned());
-        }
-        if examination.limits.is_none() {
-            skipped.push(
-                "requests of a connection, Connection: close and Expect: no connection could be had for them"
-                    .to_owned(),
-            );
-        }
-        Ok(Self { examination, heads, findings, clients, skipped })
+        Ok(Self { examination, heads, findings, clients })
     }
 
     /// One JSON value.
@@ -90,10 +79,10 @@ impl Display for Report {
                 writeln!(f, "  {:width$}          set: {setting}", "")?;
             }
         }
-        if !self.skipped.is_empty() {
+        if !self.examination.skipped.is_empty() {
             writeln!(f, "\nNot tested")?;
         }
-        for skipped in &self.skipped {
+        for skipped in &self.examination.skipped {
             writeln!(f, "  {skipped}")?;
         }
         Ok(())
@@ -138,6 +127,22 @@ fn examined(f: &mut Formatter<'_>, e: &Examination) -> fmt::Result {
             format_args!("{} of {sent} requests lost; {} ends seen in time", race.lost, race.seen),
         )?;
     }
+    match e.stranger {
+        Some(Stranger::Rst { after_s }) => {
+            row(f, "unknown connection", format_args!("RST after {:.1} ms", after_s * 1000.0))?;
+        }
+        Some(Stranger::Silence) => row(f, "unknown connection", "its packets are dropped without a word")?,
+        None => {}
+    }
+    if let Some(during) = &e.during {
+        let status =
+            during.exit_status.map_or_else(|| "was ended".to_owned(), |code| format!("ended with {code}"));
+        let met = format!(
+            "{} requests answered, {} lost, {} connections refused; the slowest after {:.3} s",
+            during.answered, during.lost, during.refused, during.slowest_s
+        );
+        row(f, "during the command", format_args!("which {status}: {met}"))?;
+    }
     Ok(())
 }
 
@@ -148,6 +153,10 @@ fn limited(f: &mut Formatter<'_>, limits: &Limits) -> fmt::Result {
         (None, _) => format!("no limit up to {}", limits.requests_tested),
     };
     row(f, "requests", requests)?;
+    match limits.age_s {
+        Some(age) => row(f, "age", format_args!("a connection in use ends after {age:.0} s"))?,
+        None => row(f, "age", format_args!("no limit up to {:.0} s", limits.age_tested_s))?,
+    }
     let close = limits.close;
     let said = if close.announced { "confirmed" } else { "not confirmed" };
     match close.after_s {

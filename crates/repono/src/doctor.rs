@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use repono_doctor::report::Report;
 use repono_doctor::target::Target;
 use repono_doctor::trust::Trust;
 use repono_doctor::watch::Watch;
+use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -43,6 +45,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
                   repono doctor https://store.example.net/ --quick\n  \
                   repono doctor https://store.example.net/ --json > before.json\n  \
                   repono doctor https://store.example.net/ --baseline before.json\n  \
+                  repono doctor https://store.example.net/ --during 'systemctl reload haproxy'\n  \
                   repono doctor https://store.example.net/ --head https://head-1.example.net:7451/"
 )]
 pub(crate) struct Options {
@@ -60,6 +63,9 @@ pub(crate) struct Options {
     /// An earlier result (of --json), to be held against
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Run this command by the shell first, and tell what clients meet meanwhile
+    #[arg(long, value_name = "CMD")]
+    during: Option<String>,
     /// Only clients whose name contains this
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
@@ -88,11 +94,10 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
         if options.quick { Duration::from_secs(30) } else { Duration::from_secs(options.idle_max) };
     let extent = Extent { idle_max, requests_max: options.requests_max, trust: trust(options)? };
     let (examination, heads) = block_on(examine_all(options, &extent))?;
-    let mut skipped = Vec::new();
+    let mut report = Report::new(examination, heads, baseline.as_ref(), options.client.as_deref())?;
     if options.insecure {
-        skipped.push("certificates were not checked (--insecure)".to_owned());
+        report.examination.skipped.push("certificates were not checked (--insecure)".to_owned());
     }
-    let report = Report::new(examination, heads, baseline.as_ref(), options.client.as_deref(), skipped)?;
     match form {
         Form::Json => say(report.json()?)?,
         Form::Text => print(&report)?,
@@ -143,9 +148,10 @@ async fn examine_all(options: &Options, extent: &Extent) -> Result<(Examination,
     let mut running = JoinSet::new();
     for (number, target) in targets.into_iter().enumerate() {
         let (extent, watch) = (extent.clone(), Arc::clone(&watch));
+        let during = options.during.as_deref().filter(|_| number == 0).map(shell).transpose()?;
         running.spawn(async move {
             let shown = target.shown.clone();
-            let examined = examine(target, &extent, &watch).await;
+            let examined = examine(target, &extent, during, &watch).await;
             (number, examined.map_err(|error| unreachable(&shown, &error)))
         });
     }
@@ -155,6 +161,13 @@ async fn examine_all(options: &Options, extent: &Extent) -> Result<(Examination,
     let mut all = examined.into_iter().map(|(_, examined)| examined).collect::<Result<Vec<_>>>()?.into_iter();
     let front = all.next().context("an endpoint")?;
     Ok((front, all.collect()))
+}
+
+/// What the shell is to run; what that prints is no part of our result.
+fn shell(line: &str) -> Result<Command> {
+    let mut command = Command::new("sh");
+    command.args(["-c", line]).stdin(Stdio::null()).stdout(io::stderr().as_fd().try_clone_to_owned()?);
+    Ok(command)
 }
 
 /// An error that may have a cause, in one line.
@@ -179,6 +192,7 @@ fn unreachable(shown: &str, error: &Unreachable) -> anyhow::Error {
         Unreachable::Trust(_) => "--ca FILE names authorities in PEM",
         Unreachable::Unreadable(_) => "https:// or http://?",
         Unreachable::Unanswered(_) => "try the same with curl -I",
+        Unreachable::Command(_) => "sh must be on the PATH",
     };
     failure("Unreachable", format!("{shown}: {}", chained(error)), hint)
 }

@@ -32,6 +32,8 @@ fn scenario(name: &str, row: Row, unknown: Unknown, hop: &str) {
         let finding = rule(&report["findings"], &format!("idle-{}", row.manner)).expect("a finding");
         assert_eq!(finding["hop"], hop, "{finding}");
         assert_eq!(report["idle"]["keepalive_extends"], true, "keepalive refreshes what conntrack knows");
+        let stranger = if row.manner == "silent" { "silence" } else { "rst" };
+        assert_eq!(report["stranger"]["answer"], stranger, "{}", report["skipped"]);
         let client = report["clients"].as_array().expect("clients").iter().find(|c| c["client"] == "OkHttp");
         assert_eq!(client.expect("a row")["verdict"], if row.manner == "silent" { "unsafe" } else { "safe" });
     });

@@ -155,6 +155,49 @@ async fn a_change_since_the_baseline_is_a_finding() {
     });
 }
 
+/// A reload of our balancer costs nobody a request; the end of a server does.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_command_costs_is_told() {
+    let system = System::start(PROGRAM, &["--heads", "2"]).expect("up");
+    let arguments = ["--ca", system.fact("ca"), "--idle-max", "2", "--during"];
+    tokio::task::block_in_place(|| {
+        let reload = format!("kill -HUP {}", system.pid("balancer"));
+        let report = examine(system.balancer(), &[&arguments[..], &[&reload]].concat());
+        let during = &report["during"];
+        assert_eq!(
+            (&during["lost"], &during["refused"], &during["exit_status"]),
+            (&0.into(), &0.into(), &0.into())
+        );
+        assert!(during["answered"].as_u64().is_some_and(|count| count > 50), "{during}");
+        assert_eq!(rule(&report["findings"], "lost-during-command"), None, "{during}");
+        // The balancer goes away, and what is left to examine is nothing.
+        let kill = format!("kill -KILL {}; sleep 1; echo killed", system.pid("balancer"));
+        let report = examine(system.balancer(), &[&arguments[..], &[&kill]].concat());
+        let during = &report["during"];
+        assert!(during["refused"].as_u64().is_some_and(|count| count > 0), "{during}");
+        assert_eq!(
+            rule(&report["findings"], "lost-during-command").expect("a finding")["confidence"],
+            "certain"
+        );
+    });
+}
+
+/// Ends connections by their age, whether they are in use or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_age_is_told_from_quiet() {
+    let system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
+    let head: SocketAddr = system.heads()[0].trim_start_matches("https://").parse().expect("an address");
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let plan = Plan::strike(When::Age(Duration::from_secs(4)), Effect::Fin);
+    let relay = FaultRelay::start(listen, head, plan, 0).await.expect("it listens");
+    tokio::task::block_in_place(|| {
+        let url = format!("https://{}", relay.address());
+        let report = examine(&url, &["--ca", system.fact("ca"), "--idle-max", "8"]);
+        let age = rule(&report["findings"], "age-unannounced").expect("an age");
+        assert!(age["evidence"].to_string().contains("one of age"), "{age}");
+    });
+}
+
 #[test]
 fn wrong_use_is_told_and_nothing_is_opened() {
     let refused = |arguments: &[&str], word: &str| {
