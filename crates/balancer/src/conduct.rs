@@ -10,6 +10,8 @@
 
 use std::time::Duration;
 
+use repono_relay::{EndedBy, Manner as M, Outcome};
+
 pub mod waits;
 
 use waits::{SLOW_MIN, Total, Usual, Waits};
@@ -265,6 +267,21 @@ impl Conduct {
 pub const fn floor(heads: usize) -> usize {
     let half = heads.div_ceil(2);
     if half == 0 { 1 } else { half }
+}
+
+/// What the end says of the head, if the head never said a word.
+pub(crate) fn last_sign(outcome: &Outcome) -> Option<Sign> {
+    if outcome.turns.count > 0 || outcome.client.bytes == 0 {
+        return None;
+    }
+    let waited = || outcome.ended.saturating_duration_since(outcome.client.last.unwrap_or(outcome.opened));
+    let cause = outcome.cause();
+    match (cause.by, cause.manner) {
+        (EndedBy::Server, M::Reset | M::Torn) => Some(Sign::Torn),
+        (EndedBy::Server, M::Fin) => None,
+        // Before its first byte the head was asked, and whoever gave up waited for it.
+        (EndedBy::Client | EndedBy::Relay, _) | (EndedBy::Server, _) => Some(Sign::NoFirstByte(waited())),
+    }
 }
 
 #[cfg(test)]

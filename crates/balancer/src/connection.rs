@@ -7,7 +7,9 @@ use std::time::Duration;
 use rand::Rng;
 use rand::rngs::StdRng;
 use repono_core::id::ConnectionId;
-use repono_journal::{ClosedBy, ConnectionRecord, Manner, Phase, SharedRecorder, Side, Stamp, Text};
+use repono_journal::{
+    ClosedBy, ConnectionRecord, Manner, Phase, SharedRecorder, Side, Stamp, Text, TurnMeter, TurnNames,
+};
 use repono_net::drain::Guard;
 use repono_net::listen::Accepted;
 use repono_net::proxy_v2::{self, Header, ProxyKey};
@@ -19,14 +21,13 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::choice::Tried;
-use crate::conduct::Sign;
+use crate::conduct::{self, Sign};
 use crate::end_code::{self, Unreached};
 use crate::heads::{Heads, Lease};
 use crate::limits::Limits;
-use crate::record;
 use crate::standing::Event;
 use crate::trace::Traces;
-use crate::trace::turns::{Names, Turns};
+use crate::trace::turns::Turns;
 use crate::watch::Watch;
 
 /// How long one head may take to accept. A SYN that is lost is sent again after 1 s;
@@ -109,17 +110,19 @@ impl Common {
         let orders = Orders::from_channel(lease.head().orders());
         let before = Duration::from_nanos(Stamp::mono_now().saturating_sub(record.opened.mono_ns));
         let Header { source, destination, id: connection } = header;
-        let names = Names { connection, source, destination, head: lease.head().name() };
-        let turns = Turns::new(&self.traces, &self.recorder, names);
+        let head = lease.head().name();
+        let names = TurnNames { side: Side::Balancer, connection, source, destination, head };
+        let turns = Turns::new(&self.traces, TurnMeter::new(&self.recorder, names));
         let mut watch = Watch::new(Some(&lease), Some(turns));
         let stagger = self.draw(|random| Stagger::drawn(random.random()));
         let clocks = self.limits.borrow().clocks(stagger);
         let outcome = relay_under(client, server, &mut watch, clocks, orders).await;
-        record::fill(record, &outcome, &watch, before);
+        outcome.record(record, ClosedBy::Head, |side| watch.announced(side), before);
+        record.tcp = watch.tcp();
         let order = *lease.head().orders().borrow();
         record.end_code = Some(end_code::of(&outcome, order));
         if watch.is_untold()
-            && let Some(sign) = record::last_sign(&outcome)
+            && let Some(sign) = conduct::last_sign(&outcome)
         {
             lease.sign(sign, record.ended);
         }

@@ -31,11 +31,9 @@ mod handover;
 pub mod heads;
 mod limits;
 pub mod probe;
-mod record;
 mod service;
 mod shard;
 pub mod standing;
-mod tail;
 mod trace;
 mod watch;
 

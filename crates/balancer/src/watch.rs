@@ -1,23 +1,20 @@
 //! What the balancer watches in a connection's bytes: whether the head's end was
 //! announced, and what the kernel knew at the end.
 
-use std::os::fd::AsFd;
 use std::time::Duration;
 
-use repono_journal::TcpSummary;
-use repono_net::socket::{TcpInfo, tcp_info};
+use repono_journal::{TcpSummary, TurnKind};
+use repono_net::socket::tcp_info;
+use repono_relay::tls::{Greeting, Heard, Tail, is_client_hello};
 use repono_relay::{Observer, Pass, Reply, Side, Stall, Verdict};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::heads::Lease;
-use crate::tail::{Tail, is_client_hello};
 use crate::trace::turns::Turns;
 
-mod greeting;
 mod patience;
 
-use greeting::{Greeting, Heard};
 use patience::Patience;
 
 /// What the client speaks.
@@ -108,7 +105,7 @@ impl Observer for Watch<'_> {
                 self.spoke_last = Some(Side::Client);
                 self.patience.asked();
                 if let Some(turns) = &mut self.turns {
-                    turns.moved(Side::Client, bytes.len());
+                    turns.asked(bytes.len());
                 }
                 if self.speech == Speech::Silent {
                     self.greet(bytes);
@@ -123,7 +120,7 @@ impl Observer for Watch<'_> {
     }
 
     fn reply(&mut self, bytes: &[u8]) -> Reply {
-        let heard = self.greeting.as_mut().map_or(Heard::Answer, |greeting| greeting.head(bytes));
+        let heard = self.greeting.as_mut().map_or(Heard::Answer, |greeting| greeting.server(bytes));
         match heard {
             Heard::Handshake => {}
             Heard::Tickets | Heard::Answer => self.greeting = None,
@@ -133,7 +130,8 @@ impl Observer for Watch<'_> {
         }
         self.spoke_last = Some(Side::Server);
         if let Some(turns) = &mut self.turns {
-            turns.moved(Side::Server, bytes.len());
+            let kind = if heard == Heard::Handshake { TurnKind::Handshake } else { TurnKind::Exchange };
+            turns.answered(kind, bytes.len());
         }
         Reply::Answer
     }
@@ -168,35 +166,11 @@ impl Observer for Watch<'_> {
     }
 
     fn ending(&mut self, client: &TcpStream, server: &TcpStream) {
-        self.tcp = [summary(client), summary(server)];
+        self.tcp = [client, server].map(|socket| Some(tcp_info(socket).ok()?.summary()));
         if let Some(turns) = &mut self.turns {
             turns.end();
         }
     }
-}
-
-fn summary(socket: &impl AsFd) -> Option<TcpSummary> {
-    let TcpInfo {
-        rtt_us,
-        rttvar_us,
-        retransmits,
-        total_retrans,
-        unacked,
-        backoff,
-        last_ack_recv_ms,
-        last_data_recv_ms,
-        ..
-    } = tcp_info(socket).ok()?;
-    Some(TcpSummary {
-        rtt_us,
-        rttvar_us,
-        retransmits: retransmits.into(),
-        total_retrans,
-        unacked,
-        backoff: backoff.into(),
-        last_ack_recv_ms,
-        last_data_recv_ms,
-    })
 }
 
 #[cfg(test)]

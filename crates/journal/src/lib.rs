@@ -12,7 +12,8 @@
 //! | [`Recorder`], [`SharedRecorder`] | where a shard, or a seldom user, puts records |
 //! | [`RequestRecord`] | one request, when it ended |
 //! | [`ConnectionRecord`] | one connection, when it ended |
-//! | [`TurnRecord`] | one turn of a traced connection |
+//! | [`TurnRecord`] | one turn of a connection that is traced or recorded |
+//! | [`TurnMeter`] | makes them out of the bytes that pass |
 //! | [`EndCode`] | two letters for how a relayed connection ended |
 //! | [`ChangeRecord`] | one change of configuration: who, what, from, to |
 //! | [`AuditRecord`] | one decision about a credential: issued, refused, revoked |
@@ -33,6 +34,7 @@ mod sample;
 mod stamp;
 mod text;
 mod turn;
+mod turn_meter;
 mod writer;
 
 pub use change::{AuditRecord, ChangeRecord, Decision};
@@ -43,4 +45,5 @@ pub use recorder::{Recorder, SharedRecorder};
 pub use request::{Outcome, Phases, RequestRecord, Reuse, Side};
 pub use stamp::Stamp;
 pub use text::{Text, UrlPath};
-pub use turn::TurnRecord;
+pub use turn::{TurnKind, TurnRecord};
+pub use turn_meter::{TurnMeter, TurnNames};

@@ -21,6 +21,8 @@ pub enum Side {
     Head,
     /// The vending service.
     Vending,
+    /// A relay beside a client, which records what passes through it.
+    Recorder,
 }
 
 impl Side {
@@ -32,6 +34,7 @@ impl Side {
             Self::Balancer => "balancer",
             Self::Head => "head",
             Self::Vending => "vending",
+            Self::Recorder => "recorder",
         }
     }
 }

@@ -4,8 +4,29 @@ use std::net::SocketAddr;
 
 use repono_core::id::ConnectionId;
 
+use crate::request::Side;
 use crate::stamp::Stamp;
 use crate::text::Text;
+
+/// What was said in a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnKind {
+    /// A part of the TLS handshake.
+    Handshake,
+    /// Anything else: a request and its reply.
+    Exchange,
+}
+
+impl TurnKind {
+    /// The word in the record.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Exchange => "exchange",
+        }
+    }
+}
 
 /// One turn: what the client sent, and what the server sent after it. Sizes and
 /// times only, never a byte of either.
@@ -13,13 +34,17 @@ use crate::text::Text;
 /// *Shape*: a plain value without heap.
 #[derive(Clone, Copy, Debug)]
 pub struct TurnRecord {
-    /// The connection, as the balancer knows it.
+    /// Who records.
+    pub side: Side,
+    /// What was said, as far as the answer tells.
+    pub kind: TurnKind,
+    /// The connection, as this side knows it.
     pub connection: ConnectionId,
     /// The client's end.
     pub source: SocketAddr,
-    /// The balancer's end.
+    /// The relay's end.
     pub destination: SocketAddr,
-    /// The head that serves it.
+    /// The head that serves it, where it is known.
     pub head: Text<32>,
     /// Which turn since the trace began, from 1.
     pub number: u64,

@@ -8,6 +8,7 @@
 //! | [`Orders`], [`Order`] | what the owner can ask of a running relay |
 //! | [`Observer`] | sees every piece of bytes, every turn and the end |
 //! | [`Outcome`] | counters, instants, and who ended it how |
+//! | [`tls`] | what can be seen of TLS without its keys |
 //! | [`faults`] | faults on demand: a relay that misbehaves as a plan says |
 //!
 //! A FIN is passed on as FIN, so a half-closed connection stays half open; an RST
@@ -24,7 +25,9 @@ mod meter;
 mod observer;
 mod orders;
 mod outcome;
+mod record;
 mod tap;
+pub mod tls;
 
 use std::future::poll_fn;
 use std::pin::pin;

@@ -12,7 +12,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use hyper::client::conn::http1::{Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use repono_core::id::ConnectionId;
-use repono_journal::{ClosedBy, ConnectionRecord, Manner, Phase, Side, Stamp, TcpSummary, Tls};
+use repono_journal::{ClosedBy, ConnectionRecord, Manner, Phase, Side, Stamp, Tls};
 use repono_net::socket::{TcpInfo, tcp_info};
 use repono_net::tls::{TlsFacts, TlsVersion};
 use tokio::sync::watch;
@@ -137,7 +137,7 @@ impl Link {
             manner,
             phase: if idle_since == 0 { Phase::Wait } else { Phase::Idle },
             idle_at_close_ns: idle,
-            tcp: [self.tcp().map(summary), None],
+            tcp: [self.tcp().map(|info| info.summary()), None],
             ..ConnectionRecord::new(Side::Client, self.id, self.opened, self.source, self.destination)
         }
     }
@@ -205,19 +205,6 @@ fn io_kind(error: &hyper::Error) -> Option<io::ErrorKind> {
         .take(DEPTH_MAX)
         .find_map(|cause| cause.downcast_ref::<io::Error>())
         .map(io::Error::kind)
-}
-
-fn summary(info: TcpInfo) -> TcpSummary {
-    TcpSummary {
-        rtt_us: info.rtt_us,
-        rttvar_us: info.rttvar_us,
-        retransmits: info.retransmits.into(),
-        total_retrans: info.total_retrans,
-        unacked: info.unacked,
-        backoff: info.backoff.into(),
-        last_ack_recv_ms: info.last_ack_recv_ms,
-        last_data_recv_ms: info.last_data_recv_ms,
-    }
 }
 
 fn journal_tls(facts: TlsFacts) -> Tls {

@@ -110,15 +110,5 @@ pub(super) async fn carry_out(ending: Ending, stream: Transport) -> Option<Stage
 }
 
 pub(super) fn tcp_summary(tcp: &TcpStream) -> Option<TcpSummary> {
-    let info = tcp_info(tcp).ok()?;
-    Some(TcpSummary {
-        rtt_us: info.rtt_us,
-        rttvar_us: info.rttvar_us,
-        retransmits: u32::from(info.retransmits),
-        total_retrans: info.total_retrans,
-        unacked: info.unacked,
-        backoff: u32::from(info.backoff),
-        last_ack_recv_ms: info.last_ack_recv_ms,
-        last_data_recv_ms: info.last_data_recv_ms,
-    })
+    Some(tcp_info(tcp).ok()?.summary())
 }

@@ -14,7 +14,7 @@ use crate::end_code::{EndCause, EndCode, EndPhase};
 use crate::request::{Outcome, Phases, RequestRecord, Reuse, Side};
 use crate::stamp::Stamp;
 use crate::text::{Text, UrlPath};
-use crate::turn::TurnRecord;
+use crate::turn::{TurnKind, TurnRecord};
 
 /// The ECS 9.4 fields that we write, with the type each has there.
 const ECS: [(&str, &str); 44] = [
@@ -155,6 +155,8 @@ fn full_connection() -> ConnectionRecord {
 
 fn full_turn() -> TurnRecord {
     TurnRecord {
+        side: Side::Balancer,
+        kind: TurnKind::Exchange,
         connection: ConnectionId::from_bytes([0xab; 12]),
         source: "10.0.0.7:56478".parse().unwrap(),
         destination: "10.0.1.10:443".parse().unwrap(),

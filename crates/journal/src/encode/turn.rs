@@ -17,7 +17,7 @@ pub(crate) fn turn(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &
             o.number("bytes", record.bytes_in.saturating_add(record.bytes_out));
         });
         o.object("repono", |o| {
-            o.text("side", "balancer");
+            o.text("side", record.side.as_str());
             o.object("connection", |o| {
                 o.text("id", record.connection.hex());
                 o.number("bytes_in", record.bytes_in);
@@ -25,6 +25,7 @@ pub(crate) fn turn(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &
             });
             o.object("turn", |o| {
                 o.number("number", record.number);
+                o.text("kind", record.kind.as_str());
                 o.number("idle_before_ns", record.idle_before_ns);
                 o.number("send_ns", record.asked_last_mono_ns.saturating_sub(record.asked.mono_ns));
                 if let Some(answered) = record.answered_mono_ns {

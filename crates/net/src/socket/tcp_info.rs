@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use repono_journal::TcpSummary;
+
 use super::getsockopt;
 
 /// Longer than the structure of any kernel so far (248 bytes in Linux 6.18).
@@ -111,6 +113,21 @@ pub struct TcpInfo {
 }
 
 impl TcpInfo {
+    /// What a journal keeps of it.
+    #[must_use]
+    pub fn summary(&self) -> TcpSummary {
+        TcpSummary {
+            rtt_us: self.rtt_us,
+            rttvar_us: self.rttvar_us,
+            retransmits: self.retransmits.into(),
+            total_retrans: self.total_retrans,
+            unacked: self.unacked,
+            backoff: self.backoff.into(),
+            last_ack_recv_ms: self.last_ack_recv_ms,
+            last_data_recv_ms: self.last_data_recv_ms,
+        }
+    }
+
     /// Whether the peer has left without a word: data under way, sent again and
     /// again, into an open window, and not one acknowledgement for seconds.
     ///

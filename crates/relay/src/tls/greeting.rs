@@ -32,9 +32,9 @@ const CARRIED_BYTES: usize = 6;
 /// The longest record with tickets: a head's two have some 350 bytes.
 const TICKET_BYTES_MAX: u16 = 1024;
 
-/// What the head's bytes are.
+/// What the server's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub enum Heard {
     /// A part of the handshake.
     Handshake,
     /// Tickets, and the client waits for more than those.
@@ -45,7 +45,7 @@ pub(super) enum Heard {
 
 /// What was seen of a handshake so far.
 #[derive(Debug, Default)]
-pub(super) struct Greeting {
+pub struct Greeting {
     client: Records,
     head: Records,
     /// Records of the client that hold encrypted data: its Finished, and requests.
@@ -75,7 +75,8 @@ enum Version {
 }
 
 impl Greeting {
-    pub(super) fn client(&mut self, bytes: &[u8]) {
+    /// Bytes came from the client.
+    pub fn client(&mut self, bytes: &[u8]) {
         let Self { client, client_data, .. } = self;
         client.feed(bytes, |kind, _| *client_data += usize::from(kind == APPLICATION_DATA));
         if self.version == Version::Earlier && self.tickets == Tickets::Useless {
@@ -91,7 +92,8 @@ impl Greeting {
         self.carried = joined.get(joined.len().saturating_sub(CARRIED_BYTES)..).unwrap_or_default().to_vec();
     }
 
-    pub(super) fn head(&mut self, bytes: &[u8]) -> Heard {
+    /// Bytes came from the server.
+    pub fn server(&mut self, bytes: &[u8]) -> Heard {
         let begins = self.head.is_between();
         let (mut count, mut first) = (0u32, None);
         let mut data = 0u32;
@@ -178,7 +180,7 @@ mod tests {
         hello(modes).chunks(pieces).for_each(|piece| greeting.client(piece));
         let flight = [record(22, 90), record(20, 1), record(23, 200), record(23, 53)].concat();
         for piece in flight.chunks(pieces) {
-            assert_eq!(greeting.head(piece), Heard::Handshake);
+            assert_eq!(greeting.server(piece), Heard::Handshake);
         }
         [record(20, 1), record(23, 53)].concat().chunks(pieces).for_each(|piece| greeting.client(piece));
         greeting
@@ -190,18 +192,18 @@ mod tests {
             for pieces in [1, 7, 64, 1_000] {
                 let mut greeting = greeted(modes, pieces);
                 greeting.client(&record(23, 99));
-                assert_eq!(greeting.head(&record(23, 250)), Heard::Tickets);
+                assert_eq!(greeting.server(&record(23, 250)), Heard::Tickets);
             }
         }
         let long = [&[23, 3, 3, 4, 1][..], &[0; 1025]].concat();
         for reply in [[record(23, 250), record(23, 90)].concat(), record(21, 2), long] {
             let mut greeting = greeted(&MODES, 64);
             greeting.client(&record(23, 99));
-            assert_eq!(greeting.head(&reply), Heard::Answer, "{reply:?}");
+            assert_eq!(greeting.server(&reply), Heard::Answer, "{reply:?}");
         }
         let mut greeting = greeted(&MODES, 64);
         greeting.client(&record(23, 99));
-        assert_eq!(greeting.head(&record(23, 250)[..254]), Heard::Answer, "not whole");
+        assert_eq!(greeting.server(&record(23, 250)[..254]), Heard::Answer, "not whole");
     }
 
     #[test]
@@ -209,28 +211,28 @@ mod tests {
         for modes in [&[][..], &[0, 45, 0, 2, 1, 0]] {
             let mut greeting = greeted(modes, 64);
             greeting.client(&record(23, 99));
-            assert_eq!(greeting.head(&record(23, 250)), Heard::Answer, "{modes:?}");
+            assert_eq!(greeting.server(&record(23, 250)), Heard::Answer, "{modes:?}");
         }
     }
 
     #[test]
     fn without_a_request_tickets_are_the_answer() {
-        assert_eq!(greeted(&MODES, 64).head(&record(23, 250)), Heard::Answer, "to the Finished");
+        assert_eq!(greeted(&MODES, 64).server(&record(23, 250)), Heard::Answer, "to the Finished");
         let mut earlier = Greeting::default();
         earlier.client(&hello(&MODES));
-        assert_eq!(earlier.head(&record(22, 90)), Heard::Handshake);
+        assert_eq!(earlier.server(&record(22, 90)), Heard::Handshake);
         earlier.client(&[record(22, 66), record(20, 1), record(22, 40)].concat());
-        assert_eq!(earlier.head(&[record(20, 1), record(22, 40)].concat()), Heard::Handshake);
+        assert_eq!(earlier.server(&[record(20, 1), record(22, 40)].concat()), Heard::Handshake);
         earlier.client(&[record(23, 99), record(23, 99)].concat());
-        assert_eq!(earlier.head(&record(23, 250)), Heard::Answer, "TLS 1.2 has none here");
+        assert_eq!(earlier.server(&record(23, 250)), Heard::Answer, "TLS 1.2 has none here");
     }
 
     #[test]
     fn a_second_hello_is_not_a_request() {
         let mut greeting = Greeting::default();
         greeting.client(&hello(&MODES));
-        assert_eq!(greeting.head(&[record(22, 88), record(20, 1)].concat()), Heard::Handshake);
+        assert_eq!(greeting.server(&[record(22, 88), record(20, 1)].concat()), Heard::Handshake);
         greeting.client(&[record(20, 1), record(22, 251)].concat());
-        assert_eq!(greeting.head(&[record(22, 90), record(23, 250)].concat()), Heard::Handshake);
+        assert_eq!(greeting.server(&[record(22, 90), record(23, 250)].concat()), Heard::Handshake);
     }
 }

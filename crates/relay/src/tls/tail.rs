@@ -21,18 +21,19 @@ const ALERT_RECORDS: [(u8, u8); 4] = [(ALERT, 2), (ALERT, 18), (ALERT, 26), (APP
 
 /// The last bytes of a stream.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Tail {
+pub struct Tail {
     bytes: [u8; TAIL_BYTES],
     filled: usize,
 }
 
 impl Tail {
-    pub(crate) const EMPTY: Self = Self { bytes: [0; TAIL_BYTES], filled: 0 };
+    /// Of a stream that has not begun.
+    pub const EMPTY: Self = Self { bytes: [0; TAIL_BYTES], filled: 0 };
 
     /// Bytes were added to the stream.
     ///
     /// *Cost*: a copy of at most 31 bytes.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         let fresh = bytes.last_chunk::<TAIL_BYTES>();
         if let Some(last) = fresh {
             self.bytes = *last;
@@ -47,7 +48,8 @@ impl Tail {
     }
 
     /// Whether the stream ends with a record that holds an alert.
-    pub(crate) fn is_alert(&self) -> bool {
+    #[must_use]
+    pub fn is_alert(&self) -> bool {
         let seen = self.bytes.get(TAIL_BYTES - self.filled..).unwrap_or_default();
         ALERT_RECORDS.iter().any(|(kind, length)| {
             let record = seen.len().checked_sub(HEADER_BYTES + usize::from(*length));
@@ -58,7 +60,8 @@ impl Tail {
 }
 
 /// Whether a client's first bytes begin a TLS handshake.
-pub(crate) fn is_client_hello(first: &[u8]) -> bool {
+#[must_use]
+pub fn is_client_hello(first: &[u8]) -> bool {
     matches!(first, [HANDSHAKE] | [HANDSHAKE, 3, ..])
 }
 
