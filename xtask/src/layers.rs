@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::run::root;
 
 /// Rank of each crate, by package name; see ARCHITECTURE.md.
-const RANKS: [(&str, u8); 18] = [
+const RANKS: [(&str, u8); 19] = [
     ("repono-core", 0),
     ("repono-http1", 1),
     ("repono-journal", 1),
@@ -25,6 +25,7 @@ const RANKS: [(&str, u8); 18] = [
     ("repono-head", 3),
     ("repono-lab", 3),
     ("repono-monitor", 3),
+    ("repono-recorder", 3),
     ("repono-vending", 3),
     ("repono", 4),
 ];

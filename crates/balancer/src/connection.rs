@@ -111,13 +111,13 @@ impl Common {
         let before = Duration::from_nanos(Stamp::mono_now().saturating_sub(record.opened.mono_ns));
         let Header { source, destination, id: connection } = header;
         let head = lease.head().name();
-        let names = TurnNames { side: Side::Balancer, connection, source, destination, head };
+        let names = TurnNames { side: Side::Balancer, connection, source, destination, onward: None, head };
         let turns = Turns::new(&self.traces, TurnMeter::new(&self.recorder, names));
         let mut watch = Watch::new(Some(&lease), Some(turns));
         let stagger = self.draw(|random| Stagger::drawn(random.random()));
         let clocks = self.limits.borrow().clocks(stagger);
         let outcome = relay_under(client, server, &mut watch, clocks, orders).await;
-        outcome.record(record, ClosedBy::Head, |side| watch.announced(side), before);
+        outcome.record(record, outcome.cause(), ClosedBy::Head, |side| watch.announced(side), before);
         record.tcp = watch.tcp();
         let order = *lease.head().orders().borrow();
         record.end_code = Some(end_code::of(&outcome, order));

@@ -134,8 +134,8 @@ pub enum Kind<'a> {
     Answered {
         /// Which request.
         request: Id,
-        /// Its status.
-        status: u16,
+        /// Its status; `None` where it cannot be read, as in TLS on the wire.
+        status: Option<u16>,
     },
     /// The fields of a reply's head.
     Fields {

@@ -1,5 +1,5 @@
-//! The journals of this system: of the client, the balancer, the heads and vending,
-//! joined by the ids of connections and requests.
+//! The journals of this system: of the client, the balancer, the heads, vending and
+//! recorders, joined by the ids of connections and requests.
 //!
 //! A client's records are its attempts. What the other sides wrote of the same
 //! connections is kept until all is read, and then stands witness.
@@ -9,6 +9,7 @@ mod clocks;
 mod ledger;
 mod odd;
 mod record;
+mod recorded;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use attempts::{Attempts, Told};
 use ledger::Ledger;
 use odd::OddEnds;
 use record::{Dataset, Record, Side};
+use recorded::Recorded;
 
 /// Reads journals.
 #[derive(Default)]
@@ -30,6 +32,7 @@ pub(crate) struct Journal {
     attempts: Attempts,
     ledger: Ledger,
     odd: OddEnds,
+    recorded: Recorded,
 }
 
 impl Journal {
@@ -38,9 +41,20 @@ impl Journal {
         line.starts_with("{\"@timestamp\":") && line.contains("\"module\":\"repono\"")
     }
 
-    fn connection(&mut self, record: &Record<'_>, place: Place) {
+    fn connection(&mut self, record: &Record<'_>, place: Place, to: Events<'_>) {
+        if record.repono.side == Some(Side::Recorder) {
+            let clock = self.ledger.clock(record);
+            self.recorded.connection(record, place, clock, to);
+        }
         if let Some(text) = self.ledger.connection(record, place) {
             self.odd.take(record, place, &text);
+        }
+    }
+
+    fn turn(&mut self, record: &Record<'_>, place: Place, to: Events<'_>) {
+        let clock = self.ledger.clock(record);
+        if let Some(names) = self.recorded.turn(record, place, clock, to) {
+            self.odd.is_known(&names);
         }
     }
 
@@ -65,10 +79,11 @@ impl Adapter for Journal {
             (Dataset::Request, Some(Side::Client)) => self.attempt(&record, line.place, to),
             (Dataset::Request, Some(Side::Head | Side::Vending)) => self.ledger.work(&record, line.place),
             (Dataset::Change, _) => self.ledger.change(&record, line.place),
-            (Dataset::Connection, Some(_)) => self.connection(&record, line.place),
+            (Dataset::Connection, Some(_)) => self.connection(&record, line.place, to),
+            (Dataset::Turn, Some(Side::Recorder)) => self.turn(&record, line.place, to),
             // What they tell of single turns and log-ins is in the other records too.
             (Dataset::Turn | Dataset::Audit, _) => {}
-            (Dataset::Request, Some(Side::Balancer) | None)
+            (Dataset::Request, Some(Side::Balancer | Side::Recorder) | None)
             | (Dataset::Connection, None)
             | (Dataset::Other, _) => {
                 return vec![line.place.line];
@@ -84,6 +99,7 @@ impl Adapter for Journal {
     fn end(&mut self, to: Events<'_>) {
         self.ledger.compare_clocks();
         self.attempts.end(to);
+        self.recorded.end(to);
         self.odd.end(to);
     }
 

@@ -21,7 +21,7 @@ pub(crate) fn summary(case: &Case<'_>, at: Where<'_>) -> String {
         attempt
             .answered
             .as_ref()
-            .map(|(mark, status)| format!("was answered with {status} at {}", at(mark.place))),
+            .map(|(mark, status)| format!("was answered{} at {}", with(*status, " with "), at(mark.place))),
     );
     if let Some((mark, ending)) = ending(attempt) {
         said.push(format!("ended at {}: {ending}", at(mark.place)));
@@ -41,6 +41,11 @@ pub(crate) fn summary(case: &Case<'_>, at: Where<'_>) -> String {
     } else {
         format!("{name} {} and {last}.", said.join(", "))
     }
+}
+
+/// A status, where it is known.
+fn with(status: Option<u16>, word: &str) -> String {
+    status.map(|status| format!("{word}{status}")).unwrap_or_default()
 }
 
 /// How it ended, as a proxy says.
@@ -106,7 +111,7 @@ pub(crate) fn steps(case: &Case<'_>) -> Vec<Step> {
     }
     steps.plain(attempt, attempt.head_sent.as_ref(), "the head of the request is written".to_owned());
     if let Some((mark, status)) = &attempt.answered {
-        steps.add(attempt, Tone::Well, Some(mark), format!("the reply begins: {status}"));
+        steps.add(attempt, Tone::Well, Some(mark), format!("the reply begins{}", with(*status, ": ")));
     }
     if let Some((mark, _, _)) = &attempt.failed {
         let before = if attempt.answered.is_some() { "" } else { " before any reply" };
@@ -151,7 +156,7 @@ impl Steps {
             self.plain(next, Some(mark), how.to_owned());
         }
         if let Some((mark, status)) = &next.answered {
-            self.add(next, Tone::Well, Some(mark), format!("the reply begins: {status}"));
+            self.add(next, Tone::Well, Some(mark), format!("the reply begins{}", with(*status, ": ")));
         }
         if let Some((mark, _, _)) = &next.failed {
             self.add(next, Tone::Badly, Some(mark), "it fails again".to_owned());

@@ -77,7 +77,7 @@ pub(crate) struct Attempt {
     /// Another request was on the connection when this one got it.
     pub(crate) queued: bool,
     pub(crate) body_sent: Option<Mark>,
-    pub(crate) answered: Option<(Mark, u16)>,
+    pub(crate) answered: Option<(Mark, Option<u16>)>,
     pub(crate) after: Option<After>,
     pub(crate) clock: Option<Instant>,
     pub(crate) failed: Option<(Mark, Failure, Heard)>,
@@ -149,7 +149,7 @@ impl Timeline {
             }
             Kind::Answered { request, status } => {
                 self.of(*request, |attempt| attempt.answered = Some((Mark::of(event), *status)));
-                if !self.releases_told && is_last(*status) {
+                if !self.releases_told && status.is_none_or(is_last) {
                     self.answered.push(*request);
                 }
             }
@@ -258,7 +258,7 @@ impl Timeline {
         // What is closed before the reply is the request's own body.
         let Some(status) = status else { return };
         open.released = Some(Mark::of(event));
-        if is_last(status) {
+        if status.is_none_or(is_last) {
             self.over(request);
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repono_diagnose::finding::Hop;
-use repono_net::tls::ALPN_HTTP1;
+use repono_net::tls::{ALPN_HTTP1, Trust, Versions};
 use serde::Serialize;
 use tokio::process::Command;
 
@@ -17,7 +17,6 @@ use crate::probe::Manner;
 use crate::race::{self, Race};
 use crate::stranger::{self, Stranger};
 use crate::target::Target;
-use crate::trust::{Trust, Versions};
 use crate::watch::Watch;
 
 /// Connections beside those of the ladder, at most at a time.

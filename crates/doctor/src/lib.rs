@@ -4,7 +4,6 @@
 //! | module | holds |
 //! |---|---|
 //! | [`target`] | what is probed |
-//! | [`trust`] | whose certificates are believed |
 //! | [`probe`] | one connection and its end |
 //! | `reply` | the head of an answer |
 //! | [`advertised`] | what an endpoint says of itself |
@@ -34,5 +33,4 @@ mod reply;
 pub mod report;
 pub mod stranger;
 pub mod target;
-pub mod trust;
 pub mod watch;

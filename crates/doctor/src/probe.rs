@@ -31,9 +31,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Retransmissions after which nobody acknowledges any more: the third is sent 1.4 s
 /// after the data.
 const RETRANSMITS_DEAD: u8 = 3;
-/// The longest that Linux lets a connection be quiet before it asks (`MAX_TCP_KEEPIDLE`).
-const NEVER_ASKS: Duration = Duration::from_secs(32_767);
-
 /// How a connection ended, or what a request on it met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Manner {
@@ -125,10 +122,10 @@ pub(crate) enum Keepalive {
 
 impl Keepalive {
     fn options(self) -> SocketOptions {
-        SocketOptions::CLIENT.asking_after(match self {
-            Self::Off => NEVER_ASKS,
-            Self::EverySecond => Duration::from_secs(1),
-        })
+        match self {
+            Self::Off => SocketOptions::BYSTANDER,
+            Self::EverySecond => SocketOptions::BYSTANDER.asking_after(Duration::from_secs(1)),
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 //!
 //! *Source*: ECS 9.4, `generated/ecs/ecs_flat.yml`.
 
+use std::net::SocketAddr;
+
 use crate::change::{AuditRecord, Change, Decision};
 use crate::connection::{ConnectionRecord, TcpSummary, Tls};
 use crate::json::{Object, object};
@@ -162,7 +164,7 @@ pub(crate) fn connection(out: &mut Vec<u8>, origin: &Origin, counts: Counts, rec
             span(o, record.opened, record.ended);
             o.number("sequence", counts.sequence);
         });
-        ends(o, record.source, record.destination);
+        ends(o, record.source, record.onward, record.destination);
         o.object("network", |o| {
             o.text("transport", "tcp");
             o.number("bytes", record.bytes_in.saturating_add(record.bytes_out));
@@ -191,6 +193,9 @@ fn connection_own(o: &mut Object<'_>, counts: Counts, record: &ConnectionRecord)
         }
         if let Some(code) = record.end_code {
             o.text("end_code", code.letters());
+        }
+        if let Some(connect_ns) = record.connect_ns {
+            o.number("connect_ns", connect_ns);
         }
         if let Some(turns) = record.turns {
             o.object("turns", |o| {
@@ -313,8 +318,8 @@ fn span(o: &mut Object<'_>, start: Stamp, end: Stamp) {
     o.number("duration", end.mono_ns.saturating_sub(start.mono_ns));
 }
 
-fn ends(o: &mut Object<'_>, source: std::net::SocketAddr, destination: std::net::SocketAddr) {
-    o.address("source", source);
+fn ends(o: &mut Object<'_>, source: SocketAddr, onward: Option<SocketAddr>, destination: SocketAddr) {
+    o.translated("source", source, onward);
     o.address("destination", destination);
 }
 

@@ -72,11 +72,21 @@ impl Object<'_> {
 
     /// An object of `ip` and `port`.
     pub(crate) fn address(&mut self, name: &str, address: SocketAddr) {
+        self.translated(name, address, None);
+    }
+
+    /// The same, and `nat`, where the address is seen as another one further on.
+    pub(crate) fn translated(&mut self, name: &str, address: SocketAddr, onward: Option<SocketAddr>) {
         use std::io::Write;
-        self.name(name);
-        // Writing into a `Vec` cannot fail.
-        let _infallible =
-            write!(self.out, r#"{{"ip":"{}","port":{}}}"#, address.ip().to_canonical(), address.port());
+        self.object(name, |o| {
+            o.name("ip");
+            // Writing into a `Vec` cannot fail.
+            let _infallible = write!(o.out, r#""{}""#, address.ip().to_canonical());
+            o.number("port", address.port().into());
+            if let Some(onward) = onward {
+                o.address("nat", onward);
+            }
+        });
     }
 
     /// Members that were rendered before: `"name":value,…`, without braces.

@@ -45,5 +45,5 @@ pub use recorder::{Recorder, SharedRecorder};
 pub use request::{Outcome, Phases, RequestRecord, Reuse, Side};
 pub use stamp::Stamp;
 pub use text::{Text, UrlPath};
-pub use turn::{TurnKind, TurnRecord};
+pub use turn::{TurnKind, TurnRecord, TurnRequest};
 pub use turn_meter::{TurnMeter, TurnNames};

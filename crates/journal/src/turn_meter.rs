@@ -1,6 +1,7 @@
 //! Turns out of the bytes that pass.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use repono_core::id::ConnectionId;
 
@@ -8,7 +9,7 @@ use crate::recorder::SharedRecorder;
 use crate::request::Side;
 use crate::stamp::Stamp;
 use crate::text::Text;
-use crate::turn::{TurnKind, TurnRecord};
+use crate::turn::{TurnKind, TurnRecord, TurnRequest};
 
 /// What names a connection in its turns.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,8 @@ pub struct TurnNames<'a> {
     pub source: SocketAddr,
     /// The relay's end.
     pub destination: SocketAddr,
+    /// The relay's own end towards the server, which the server takes for the client's.
+    pub onward: Option<SocketAddr>,
     /// The head that serves it, where it is known.
     pub head: &'a str,
 }
@@ -54,6 +57,13 @@ impl<'a> TurnMeter<'a> {
         self.open.as_ref().is_some_and(|turn| turn.answered_mono_ns.is_none())
     }
 
+    /// How long nothing has moved in the turn that has begun.
+    #[must_use]
+    pub fn quiet(&self) -> Duration {
+        let last = self.open.as_ref().map_or_else(Stamp::mono_now, |turn| turn.ended_mono_ns);
+        Duration::from_nanos(Stamp::mono_now().saturating_sub(last))
+    }
+
     /// Bytes came from the client.
     pub fn asked(&mut self, bytes: usize) {
         if !self.is_asking() {
@@ -85,6 +95,22 @@ impl<'a> TurnMeter<'a> {
         turn.ended_mono_ns = now;
     }
 
+    /// The kernel was asked, while no answer came, whether the server's has
+    /// acknowledged what was sent.
+    pub fn looked(&mut self, acknowledged: bool) {
+        if let Some(turn) = self.open.as_mut().filter(|turn| turn.answered_mono_ns.is_none()) {
+            turn.acknowledged = Some(acknowledged);
+        }
+    }
+
+    /// The request of the turn that has begun, once its head or that of its reply was
+    /// read.
+    pub fn request(&mut self, request: TurnRequest) {
+        if let Some(turn) = &mut self.open {
+            turn.request = Some(request);
+        }
+    }
+
     /// Records what was begun: the connection is over, or another turn begins.
     pub fn end(&mut self) {
         if let Some(turn) = self.open.take() {
@@ -95,13 +121,14 @@ impl<'a> TurnMeter<'a> {
 }
 
 fn begun(names: TurnNames<'_>, number: u64, now: Stamp, last_mono_ns: Option<u64>) -> TurnRecord {
-    let TurnNames { side, connection, source, destination, head } = names;
+    let TurnNames { side, connection, source, destination, onward, head } = names;
     TurnRecord {
         side,
         kind: TurnKind::Exchange,
         connection,
         source,
         destination,
+        onward,
         head: Text::new(head),
         number,
         asked: now,
@@ -111,5 +138,7 @@ fn begun(names: TurnNames<'_>, number: u64, now: Stamp, last_mono_ns: Option<u64
         idle_before_ns: last_mono_ns.map_or(0, |last| now.mono_ns.saturating_sub(last)),
         bytes_in: 0,
         bytes_out: 0,
+        acknowledged: None,
+        request: None,
     }
 }

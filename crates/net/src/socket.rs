@@ -34,7 +34,7 @@ pub struct SocketOptions {
     /// TCP keepalive.
     pub keepalive: Keepalive,
     /// How long sent bytes may stay unacknowledged, or the peer's window closed
-    /// (`TCP_USER_TIMEOUT`). It also replaces [`Keepalive::count`] in the kernel.
+    /// (`TCP_USER_TIMEOUT`); zero leaves it to the kernel. It also replaces [`Keepalive::count`] in the kernel.
     pub user_timeout: Duration,
 }
 
@@ -44,6 +44,9 @@ pub const KEEPALIVE_S: NonZeroU16 = match NonZeroU16::new(30) {
     Some(seconds) => seconds,
     None => NonZeroU16::MIN,
 };
+
+/// The longest that Linux lets a connection be quiet before it asks (`MAX_TCP_KEEPIDLE`).
+const ASKED_LAST: Duration = Duration::from_secs(32_767);
 
 impl SocketOptions {
     /// For accepted connections, and for the balancer's connections to heads.
@@ -64,6 +67,13 @@ impl SocketOptions {
     pub const CLIENT: Self = Self {
         keepalive: Keepalive { idle: Duration::from_secs(15), interval: Duration::from_secs(5), count: 3 },
         user_timeout: Duration::from_secs(75),
+    };
+
+    /// For whoever only measures: nothing is asked that would keep a quiet connection
+    /// known on the way, and nothing is given up before the kernel's own limits.
+    pub const BYSTANDER: Self = Self {
+        keepalive: Keepalive { idle: ASKED_LAST, interval: Duration::from_secs(10), count: 3 },
+        user_timeout: Duration::ZERO,
     };
 
     /// The same, asking a quiet peer after `idle`, and again as often at least.

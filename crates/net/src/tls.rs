@@ -25,11 +25,13 @@ mod files;
 mod identity;
 mod renewal;
 mod tickets;
+mod trust;
 
 pub use files::TlsFiles;
 pub use identity::{PAIRS_MAX, PairFiles, ServerIdentity};
 pub use renewal::keep_current;
 pub use tickets::{ACCEPTED_KEYS_MAX, TICKET_LIFETIME, TicketKey, TicketKeyError, TicketKeys};
+pub use trust::{Trust, TrustError, Versions};
 
 /// The name of HTTP/1.1 in ALPN (RFC 7301 section 6).
 pub const ALPN_HTTP1: &[u8] = b"http/1.1";

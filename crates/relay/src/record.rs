@@ -8,21 +8,23 @@ use crate::outcome::{End, EndedBy, Manner as M, Outcome, Phase as P, Side};
 
 impl Outcome {
     /// Fills what is known at the end of a relay that began `before` after the
-    /// connection was accepted. `server` is what the server is to whoever reads;
+    /// connection was accepted, and whose end is to blame on `cause`. `server` is what the server is to whoever reads;
     /// `announced` tells whether a side's stream ended with an alert of TLS.
     pub fn record(
         &self,
         record: &mut ConnectionRecord,
+        cause: End,
         server: ClosedBy,
         announced: impl Fn(Side) -> bool,
         before: Duration,
     ) {
         let life = self.ended.saturating_duration_since(self.opened);
+        record.connect_ns = Some(nanos(before));
         record.ended = record.opened.plus(before.saturating_add(life));
         record.bytes_in = self.client.bytes;
         record.bytes_out = self.server.bytes;
-        record.closed_by = closed_by(self.cause(), server);
-        record.manner = manner(self.cause(), announced);
+        record.closed_by = closed_by(cause, server);
+        record.manner = manner(cause, announced);
         record.phase = phase(self);
         record.idle_at_close_ns = nanos(self.idle);
         let turns = &self.turns;

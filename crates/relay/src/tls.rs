@@ -5,4 +5,4 @@ mod greeting;
 mod tail;
 
 pub use greeting::{Greeting, Heard};
-pub use tail::{Tail, is_client_hello};
+pub use tail::{Tail, is_client_hello, without_alert};

@@ -17,7 +17,6 @@ use repono_doctor::compared::Baseline;
 use repono_doctor::examination::{Examination, Extent, examine};
 use repono_doctor::report::Report;
 use repono_doctor::target::Target;
-use repono_doctor::trust::Trust;
 use repono_doctor::watch::Watch;
 use tokio::process::Command;
 use tokio::task::JoinSet;
@@ -25,6 +24,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::block_on;
 use crate::output::{Form, failure, print, say, usage};
+use crate::trust::TrustOptions;
 
 /// Something was found.
 const EXIT_FOUND: u8 = 1;
@@ -72,12 +72,8 @@ pub(crate) struct Options {
     /// A header for each request, such as one that authorizes
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
     headers: Vec<String>,
-    /// Trust these authorities (PEM) instead of the machine's
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// Believe any certificate: what is found may be of somebody else
-    #[arg(long, conflicts_with = "ca")]
-    insecure: bool,
+    #[command(flatten)]
+    trust: TrustOptions,
     /// Requests that one connection is given, one after another
     #[arg(long, value_name = "N", default_value_t = 1_100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     requests_max: u32,
@@ -92,10 +88,10 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
     check_client(options.client.as_deref())?;
     let idle_max =
         if options.quick { Duration::from_secs(30) } else { Duration::from_secs(options.idle_max) };
-    let extent = Extent { idle_max, requests_max: options.requests_max, trust: trust(options)? };
+    let extent = Extent { idle_max, requests_max: options.requests_max, trust: options.trust.read()? };
     let (examination, heads) = block_on(examine_all(options, &extent))?;
     let mut report = Report::new(examination, heads, baseline.as_ref(), options.client.as_deref())?;
-    if options.insecure {
+    if options.trust.insecure {
         report.examination.skipped.push("certificates were not checked (--insecure)".to_owned());
     }
     match form {
@@ -119,16 +115,6 @@ fn check_client(wanted: Option<&str>) -> Result<()> {
         return Ok(());
     }
     Err(usage(format!("no client is called {wanted:?}; known are {}", names.join(", "))))
-}
-
-fn trust(options: &Options) -> Result<Trust> {
-    Ok(match &options.ca {
-        _ if options.insecure => Trust::Anybody,
-        None => Trust::Machine,
-        Some(file) => Trust::Authorities(
-            fs::read(file).map_err(|error| usage(format!("cannot read {}: {error}", file.display())))?,
-        ),
-    })
 }
 
 /// The endpoint and its heads, all at once.

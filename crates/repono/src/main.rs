@@ -10,8 +10,10 @@ mod lab;
 mod objects;
 mod output;
 mod progress;
+mod record;
 mod service;
 mod ticket;
+mod trust;
 mod up;
 
 use std::process::ExitCode;
@@ -61,6 +63,8 @@ enum Command {
     Diagnose(diagnose::Options),
     /// Measure how an endpoint ends quiet connections, and which clients are safe with it
     Doctor(doctor::Options),
+    /// Relay connections to a server, and record what becomes of them
+    Record(record::Options),
     /// Run one head
     Head(service::Options),
     /// Run the balancer
@@ -95,6 +99,7 @@ fn run(command: Command, form: Form) -> Result<ExitCode> {
         Command::Container(options) => objects::container(&options, form),
         Command::Admin(options) => admin::run(&options, form),
         Command::Lab(options) => lab::run(&options, form),
+        Command::Record(options) => record::run(&options, form),
         Command::Head(options) => service::head(&options, form),
         Command::Balancer(options) => service::balancer(&options, form),
         Command::Vending(options) => service::vending(&options, form),

@@ -18,6 +18,13 @@ use super::record::{Phases, Record};
 /// Requests whose further attempts are waited for: more than one client has under way.
 const OPEN_MAX: usize = 4_096;
 
+/// Requests that something happened to, some KiB each, that wait for what other sides
+/// say; of more the eldest are judged by what was read by then.
+const NOTABLE_MAX: usize = 20_000;
+
+/// Half of what counts as a slow reply (`rules.toml`).
+const SLOW: Duration = Duration::from_millis(500);
+
 /// Attempts at one request that are kept; the client makes three.
 const ATTEMPTS_MAX: usize = 8;
 
@@ -49,6 +56,8 @@ struct Key {
 pub(super) struct Attempts {
     open: HashMap<Key, Vec<Told>>,
     order: VecDeque<Key>,
+    /// Requests that something happened to, until all is read.
+    notable: VecDeque<Vec<Told>>,
     connections: HashMap<u128, Id>,
     requests_seen: u32,
     connections_seen: u32,
@@ -88,20 +97,42 @@ impl Attempts {
                 self.order.push_back(key);
             }
         }
-        while self.order.len() > OPEN_MAX {
-            self.tell_eldest(to);
+        while self.order.len() > OPEN_MAX
+            && let Some(eldest) = self.take_eldest()
+        {
+            self.done(eldest, to);
         }
     }
 
     /// Hands on all that are left.
     pub(super) fn end(&mut self, to: Events<'_>) {
-        while !self.order.is_empty() {
-            self.tell_eldest(to);
+        for told in std::mem::take(&mut self.notable) {
+            self.tell(told, to);
+        }
+        while let Some(told) = self.take_eldest() {
+            self.tell(told, to);
         }
     }
 
-    fn tell_eldest(&mut self, to: Events<'_>) {
-        let Some(mut told) = self.order.pop_front().and_then(|key| self.open.remove(&key)) else { return };
+    fn take_eldest(&mut self) -> Option<Vec<Told>> {
+        self.open.remove(&self.order.pop_front()?)
+    }
+
+    /// A request of which no more comes. What other sides may testify to is told when
+    /// all is read.
+    fn done(&mut self, told: Vec<Told>, to: Events<'_>) {
+        if !told.iter().any(Told::is_notable) {
+            return self.tell(told, to);
+        }
+        self.notable.push_back(told);
+        if self.notable.len() > NOTABLE_MAX
+            && let Some(eldest) = self.notable.pop_front()
+        {
+            self.tell(eldest, to);
+        }
+    }
+
+    fn tell(&mut self, mut told: Vec<Told>, to: Events<'_>) {
         told.sort_by_key(|attempt| attempt.number);
         let request = Id(self.requests_seen);
         self.requests_seen = self.requests_seen.wrapping_add(1);
@@ -204,6 +235,11 @@ impl Told {
         ))
     }
 
+    /// Whether somebody will ask why: it failed, or took long.
+    fn is_notable(&self) -> bool {
+        self.code.is_some() || self.ended.since(self.asked) >= SLOW
+    }
+
     /// How other sides know it.
     pub(super) const fn names(&self) -> &Names {
         &self.names
@@ -253,7 +289,7 @@ impl Told {
         if let Some(status) = self.status {
             let Phases { send, wait, .. } = self.phases;
             let answered = sent.after(Duration::from_nanos(send.saturating_add(wait)));
-            say(answered, Kind::Answered { request, status });
+            say(answered, Kind::Answered { request, status: Some(status) });
             say(answered, Kind::Fields { request, after: After::Kept, clock: None });
         }
         let failure = self.code.as_deref().and_then(failure);

@@ -49,6 +49,7 @@ pub(super) struct Ledger {
 
 /// A connection as one side saw it.
 struct Account {
+    side: Side,
     place: Place,
     boot: Boot,
     /// Its id at the other side.
@@ -89,7 +90,7 @@ impl Ledger {
     pub(super) fn connection(&mut self, record: &Record<'_>, place: Place) -> Option<Box<str>> {
         let (mut key, account) = self.account(record, place)?;
         let side = match record.repono.side {
-            Some(Side::Client) => &mut self.clients,
+            Some(Side::Client | Side::Recorder) => &mut self.clients,
             Some(Side::Balancer) => {
                 if let Some(source) = record.source
                     && self.sources.len() < CONNECTIONS_MAX
@@ -128,7 +129,13 @@ impl Ledger {
             connection.key()?,
             in_words(idle)
         );
+        // A recorder stands before the client, and looks at what lies behind itself.
+        let towards_peer = match own.side {
+            Some(Side::Recorder) => own.tcp_destination,
+            Some(Side::Client | Side::Balancer | Side::Head | Side::Vending) | None => own.tcp_source,
+        };
         let account = Account {
+            side: own.side?,
             place,
             boot: self.clocks.boot(&record.host.boot.id),
             peer: connection.peer_key(),
@@ -142,7 +149,7 @@ impl Ledger {
                 _ => Ender::Unknown,
             },
             peer_ended: closed_by == "peer",
-            unacknowledged: own.tcp_source.is_some_and(|tcp| tcp.unacked > 0 && tcp.retransmits > 0),
+            unacknowledged: towards_peer.is_some_and(|tcp| tcp.unacked > 0 && tcp.retransmits > 0),
             worst_turn: Duration::from_nanos(connection.turns.map_or(0, |turns| turns.worst_ns)),
             text: text.into(),
         };

@@ -90,10 +90,19 @@ pub(super) enum Side {
     Balancer,
     Head,
     Vending,
+    Recorder,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 pub(super) struct End {
+    ip: IpAddr,
+    port: u16,
+    nat: Option<Onward>,
+}
+
+/// Where a relay stands in between: its own end.
+#[derive(Clone, Copy, Deserialize)]
+struct Onward {
     ip: IpAddr,
     port: u16,
 }
@@ -102,12 +111,18 @@ impl End {
     pub(super) const fn address(self) -> SocketAddr {
         SocketAddr::new(self.ip, self.port)
     }
+
+    /// As the other side sees it.
+    pub(super) fn onward(self) -> SocketAddr {
+        self.nat.map_or_else(|| self.address(), |nat| SocketAddr::new(nat.ip, nat.port))
+    }
 }
 
 #[derive(Deserialize)]
 pub(super) struct Http<'a> {
     #[serde(borrow)]
     pub(super) request: HttpRequest<'a>,
+    #[serde(default)]
     pub(super) response: HttpResponse,
 }
 
@@ -119,7 +134,7 @@ pub(super) struct HttpRequest<'a> {
     pub(super) id: Option<Cow<'a, str>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(super) struct HttpResponse {
     pub(super) status_code: Option<u16>,
 }
@@ -150,6 +165,8 @@ pub(super) struct Own<'a> {
     pub(super) attempts: Option<u8>,
     pub(super) phase_ns: Option<Phases>,
     pub(super) tcp_source: Option<Tcp>,
+    pub(super) tcp_destination: Option<Tcp>,
+    pub(super) turn: Option<Turn>,
     #[serde(borrow)]
     pub(super) change: Option<Change<'a>>,
     #[serde(borrow)]
@@ -175,6 +192,12 @@ pub(super) struct Connection<'a> {
     pub(super) end_code: Option<Cow<'a, str>>,
     #[serde(default)]
     pub(super) idle_at_close_ns: u64,
+    #[serde(borrow)]
+    pub(super) phase: Option<Cow<'a, str>>,
+    pub(super) connect_ns: Option<u64>,
+    pub(super) closes: Option<bool>,
+    #[serde(default)]
+    pub(super) bytes_in: u64,
     pub(super) turns: Option<Turns>,
 }
 
@@ -192,6 +215,25 @@ impl Connection<'_> {
 
 fn key(hex: &str) -> Option<u128> {
     u128::from_str_radix(hex, 16).ok()
+}
+
+/// A turn of a connection that was traced or recorded.
+#[derive(Clone, Copy, Deserialize)]
+pub(super) struct Turn {
+    pub(super) number: u64,
+    pub(super) kind: Option<TurnKind>,
+    pub(super) idle_before_ns: u64,
+    pub(super) send_ns: u64,
+    pub(super) wait_ns: Option<u64>,
+    pub(super) acknowledged: Option<bool>,
+}
+
+/// What was said in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum TurnKind {
+    Handshake,
+    Exchange,
 }
 
 #[derive(Clone, Copy, Deserialize)]

@@ -287,6 +287,44 @@ fn a_request_without_a_reply_is_lost_where_it_was_heard_of_last() {
     }
 }
 
+/// A long journal of the client, read before those of the others.
+#[test]
+fn witnesses_are_heard_for_requests_that_were_read_long_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let [client, balancer] =
+        ["client", "balancer"].map(|name| Journal::open(JournalConfig::new(dir.path(), name, name)).unwrap());
+    let sent = 100 * S;
+    let silent = Balancer {
+        heard_ns: sent - 90 * S,
+        ended_ns: sent + 60 * S,
+        by: ClosedBy::Client,
+        worst_turn_ns: MS,
+    };
+    let lost = lost("PathSilent", silent, ClosedBy::Us);
+    balancer.shared().connection(&lost.balancer());
+    let (request, connection) = lost.client();
+    client.shared().request(&request);
+    client.shared().connection(&connection);
+    for n in 0..10_000 {
+        client.shared().request(&Attempt::healthy(2, 200 * S + n * MS).client().0);
+        if n % 1_000 == 0 {
+            client.flush();
+        }
+    }
+    [client, balancer].into_iter().for_each(Journal::close);
+    let mut diagnoser = Diagnoser::new().unwrap();
+    for name in ["client", "balancer"] {
+        let text = fs::read_to_string(dir.path().join(format!("{name}.jsonl"))).unwrap();
+        assert_eq!(text.lines().count(), if name == "client" { 10_002 } else { 1 });
+        diagnoser.read(name, text.as_bytes()).unwrap();
+    }
+    let found = diagnoser.finish().findings;
+    assert_eq!(
+        found.first().map(|it| (it.variant.as_deref(), it.hop)),
+        Some((Some("silent-drop"), Hop::Path))
+    );
+}
+
 #[test]
 fn without_a_clients_journal_the_balancer_tells_of_bad_ends() {
     let (source, destination) = ends();

@@ -269,7 +269,11 @@ impl Case<'_> {
                 (heard == Some(Heard::Application)).into()
             }
             Own::BodyCut => (attempt.answered.is_some() && attempt.failed.is_some()).into(),
-            Own::MayHaveEffect => (!matches!(&*request.method, "GET" | "HEAD" | "OPTIONS" | "TRACE")).into(),
+            Own::MayHaveEffect => match &*request.method {
+                // What is not read may be any.
+                "" => Answer::Unknown,
+                method => (!matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")).into(),
+            },
             Own::Queued => attempt.queued.into(),
             Own::NeverClosed => {
                 (request.releases_told && request.released.is_none() && attempt.failed.is_none()).into()
@@ -280,7 +284,7 @@ impl Case<'_> {
                 attempt.expires.zip(attempt.clock).is_some_and(|(until, now)| until <= now).into()
             }
             Own::Status(wanted) => {
-                attempt.answered.as_ref().is_some_and(|(_, status)| *status == wanted).into()
+                attempt.answered.as_ref().is_some_and(|(_, status)| *status == Some(wanted)).into()
             }
             Own::QueueTook(ms) => self.took_ms(Span::Queue, ms),
             Own::ConnectTook(ms) => self.took_ms(Span::Connect, ms),

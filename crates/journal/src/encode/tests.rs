@@ -14,10 +14,10 @@ use crate::end_code::{EndCause, EndCode, EndPhase};
 use crate::request::{Outcome, Phases, RequestRecord, Reuse, Side};
 use crate::stamp::Stamp;
 use crate::text::{Text, UrlPath};
-use crate::turn::{TurnKind, TurnRecord};
+use crate::turn::{TurnKind, TurnRecord, TurnRequest};
 
 /// The ECS 9.4 fields that we write, with the type each has there.
-const ECS: [(&str, &str); 44] = [
+const ECS: [(&str, &str); 46] = [
     ("@timestamp", "date"),
     ("destination.ip", "ip"),
     ("destination.port", "long"),
@@ -47,6 +47,8 @@ const ECS: [(&str, &str); 44] = [
     ("service.name", "keyword"),
     ("service.node.name", "keyword"),
     ("source.ip", "ip"),
+    ("source.nat.ip", "ip"),
+    ("source.nat.port", "long"),
     ("source.port", "long"),
     ("tls.cipher", "keyword"),
     ("tls.established", "boolean"),
@@ -146,6 +148,7 @@ fn full_connection() -> ConnectionRecord {
         phase: Phase::Idle,
         idle_at_close_ns: 55,
         end_code: Some(EndCode { cause: EndCause::ServerTimeout, phase: EndPhase::Data }),
+        connect_ns: Some(90),
         turns: Some(Turns { count: 12, worst_ns: 9, last_ns: 3 }),
         tcp: [Some(summary), Some(summary)],
         head: Text::new("head-3"),
@@ -160,6 +163,7 @@ fn full_turn() -> TurnRecord {
         connection: ConnectionId::from_bytes([0xab; 12]),
         source: "10.0.0.7:56478".parse().unwrap(),
         destination: "10.0.1.10:443".parse().unwrap(),
+        onward: Some("10.0.0.8:50000".parse().unwrap()),
         head: Text::new("head-1"),
         number: 3,
         asked: Stamp { wall_ns: 5, mono_ns: 100 },
@@ -169,6 +173,13 @@ fn full_turn() -> TurnRecord {
         idle_before_ns: 7,
         bytes_in: 300,
         bytes_out: 5_000,
+        acknowledged: Some(true),
+        request: Some(TurnRequest {
+            status: Some(404),
+            id: Text::new("tx00"),
+            peer_connection: Some(ConnectionId::from_bytes([3; 12])),
+            ..TurnRequest::new(Text::new("MKCOL"), UrlPath::of_target(b"/a?token=b"))
+        }),
     }
 }
 
@@ -184,6 +195,8 @@ fn a_turn_tells_its_three_spans_and_an_end_its_two_letters() {
     let spans = ["number", "idle_before_ns", "send_ns", "wait_ns", "receive_ns"].map(|name| &own[name]);
     assert_eq!(spans, [3, 7, 10, 40, 40]);
     assert_eq!(whole["event"]["duration"], 90);
+    assert_eq!((&whole["http"]["request"]["method"], &whole["url"]["path"]), (&"MKCOL".into(), &"/a".into()));
+    assert_eq!(whole["repono"]["connection"]["closes"], false);
     let unanswered = read(&TurnRecord { answered_mono_ns: None, ..full_turn() });
     assert_eq!(unanswered["repono"]["turn"]["wait_ns"], Value::Null);
     let mut out = Vec::new();

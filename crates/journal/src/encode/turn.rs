@@ -1,7 +1,10 @@
 //! A turn as JSON.
 
+use repono_core::refusal::After;
+
 use super::{Counts, Origin, clocks, ends, event_kind, journal, line, span};
-use crate::turn::TurnRecord;
+use crate::json::Object;
+use crate::turn::{TurnRecord, TurnRequest};
 
 pub(crate) fn turn(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &TurnRecord) {
     let ended = record.asked.at_mono(record.ended_mono_ns);
@@ -11,7 +14,10 @@ pub(crate) fn turn(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &
             span(o, record.asked, ended);
             o.number("sequence", counts.sequence);
         });
-        ends(o, record.source, record.destination);
+        if let Some(request) = &record.request {
+            http(o, request);
+        }
+        ends(o, record.source, record.onward, record.destination);
         o.object("network", |o| {
             o.text("transport", "tcp");
             o.number("bytes", record.bytes_in.saturating_add(record.bytes_out));
@@ -20,6 +26,12 @@ pub(crate) fn turn(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &
             o.text("side", record.side.as_str());
             o.object("connection", |o| {
                 o.text("id", record.connection.hex());
+                if let Some(request) = &record.request {
+                    if let Some(id) = request.peer_connection {
+                        o.text("balancer_id", id.hex());
+                    }
+                    o.truth("closes", matches!(request.connection_after, After::Close).into());
+                }
                 o.number("bytes_in", record.bytes_in);
                 o.number("bytes_out", record.bytes_out);
             });
@@ -28,6 +40,9 @@ pub(crate) fn turn(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &
                 o.text("kind", record.kind.as_str());
                 o.number("idle_before_ns", record.idle_before_ns);
                 o.number("send_ns", record.asked_last_mono_ns.saturating_sub(record.asked.mono_ns));
+                if let Some(acknowledged) = record.acknowledged {
+                    o.truth("acknowledged", acknowledged.into());
+                }
                 if let Some(answered) = record.answered_mono_ns {
                     o.number("wait_ns", answered.saturating_sub(record.asked_last_mono_ns));
                     o.number("receive_ns", record.ended_mono_ns.saturating_sub(answered));
@@ -38,4 +53,17 @@ pub(crate) fn turn(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &
             journal(o, counts);
         });
     });
+}
+
+fn http(o: &mut Object<'_>, request: &TurnRequest) {
+    o.object("http", |o| {
+        o.object("request", |o| {
+            o.text("method", request.method.as_bytes());
+            o.text_if_any("id", request.id.as_bytes());
+        });
+        if let Some(status) = request.status {
+            o.object("response", |o| o.number("status_code", status.into()));
+        }
+    });
+    o.object("url", |o| o.text("path", request.path.as_bytes()));
 }

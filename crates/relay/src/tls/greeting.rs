@@ -1,8 +1,8 @@
-//! The beginning of a TLS 1.3 connection, where the head speaks without having been
+//! The beginning of a TLS 1.3 connection, where the server speaks without having been
 //! asked.
 //!
 //! ```text
-//! client                               head
+//! client                             server
 //!   ClientHello ----------------------->
 //!   <----------------- ServerHello … Finished
 //!   Finished, and the first request --->
@@ -11,10 +11,10 @@
 //! ```
 //!
 //! Taken for an answer, the tickets would end the turn of the first request, and hide
-//! how long a head takes for it. A head sends them to each client that says in its
+//! how long a server takes for it. A server sends them to each client that says in its
 //! hello, which is not encrypted, that it can use them; they are the first that it
-//! sends after its handshake, in one record. If the reply comes together with them,
-//! it is an answer.
+//! sends after its handshake. Our heads put them into one record, OpenSSL each into one
+//! of the same length. If the reply comes together with them, it is an answer.
 //!
 //! *Source*: RFC 8446 sections 4.2.9, 4.6.1 and 5.1.
 
@@ -29,7 +29,8 @@ const TAKES_TICKETS: [&[u8]; 3] = [&[0, 45, 0, 2, 1, 1], &[0, 45, 0, 3, 2, 0, 1]
 /// What of a hello is kept until its next piece: the longest of those less a byte.
 const CARRIED_BYTES: usize = 6;
 
-/// The longest record with tickets: a head's two have some 350 bytes.
+/// The longest record with tickets: a head's two have some 350 bytes, one of OpenSSL's
+/// some 250.
 const TICKET_BYTES_MAX: u16 = 1024;
 
 /// What the server's bytes are.
@@ -56,12 +57,15 @@ pub struct Greeting {
     tickets: Tickets,
 }
 
-/// Whether the client can use tickets.
+/// Whether session tickets are still to come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Tickets {
+    /// They are not: the client cannot use them, or has them. Left by a hello that
+    /// offers to take some.
     #[default]
-    Useless,
-    Welcome,
+    None,
+    /// They are. Left for `None` by them.
+    Awaited,
 }
 
 /// As far as the records show it.
@@ -79,7 +83,7 @@ impl Greeting {
     pub fn client(&mut self, bytes: &[u8]) {
         let Self { client, client_data, .. } = self;
         client.feed(bytes, |kind, _| *client_data += usize::from(kind == APPLICATION_DATA));
-        if self.version == Version::Earlier && self.tickets == Tickets::Useless {
+        if self.version == Version::Earlier && self.tickets == Tickets::None {
             self.read_hello(bytes);
         }
     }
@@ -87,7 +91,7 @@ impl Greeting {
     fn read_hello(&mut self, bytes: &[u8]) {
         let joined = [self.carried.as_slice(), bytes].concat();
         if TAKES_TICKETS.iter().any(|offer| joined.windows(offer.len()).any(|window| window == *offer)) {
-            self.tickets = Tickets::Welcome;
+            self.tickets = Tickets::Awaited;
         }
         self.carried = joined.get(joined.len().saturating_sub(CARRIED_BYTES)..).unwrap_or_default().to_vec();
     }
@@ -95,26 +99,30 @@ impl Greeting {
     /// Bytes came from the server.
     pub fn server(&mut self, bytes: &[u8]) -> Heard {
         let begins = self.head.is_between();
-        let (mut count, mut first) = (0u32, None);
-        let mut data = 0u32;
+        let (mut first, mut alike, mut data) = (None, true, false);
         self.head.feed(bytes, |kind, length| {
-            count = count.saturating_add(1);
-            data = data.saturating_add(u32::from(kind == APPLICATION_DATA));
-            first.get_or_insert((kind, length));
+            data |= kind == APPLICATION_DATA;
+            alike &= *first.get_or_insert((kind, length)) == (kind, length);
         });
         if self.client_data == 0 {
-            if data > 0 {
+            if data {
                 self.version = Version::Tls13;
             }
             return Heard::Handshake;
         }
+        let fit = first.is_some_and(|(kind, length)| kind == APPLICATION_DATA && length <= TICKET_BYTES_MAX);
         let whole = begins && self.head.is_between();
-        let alone = count == 1
-            && first.is_some_and(|(kind, length)| kind == APPLICATION_DATA && length <= TICKET_BYTES_MAX);
-        // The Finished alone asks for nothing but the tickets.
-        let asked = self.client_data > 1;
-        let tickets = self.version == Version::Tls13 && self.tickets == Tickets::Welcome;
-        if asked && tickets && whole && alone { Heard::Tickets } else { Heard::Answer }
+        let tickets = self.tickets == Tickets::Awaited && self.version == Version::Tls13;
+        let tickets = tickets && fit && alike && whole;
+        if tickets {
+            self.tickets = Tickets::None;
+        }
+        // The Finished alone asks for nothing.
+        match self.version {
+            Version::Tls13 if self.client_data == 1 => Heard::Handshake,
+            Version::Tls13 if tickets => Heard::Tickets,
+            Version::Tls13 | Version::Earlier => Heard::Answer,
+        }
     }
 }
 
@@ -189,10 +197,11 @@ mod tests {
     #[test]
     fn tickets_are_told_from_a_reply() {
         for modes in [&MODES[..], &[0, 45, 0, 3, 2, 1, 0], &[0, 45, 0, 3, 2, 0, 1]] {
-            for pieces in [1, 7, 64, 1_000] {
+            for (pieces, tickets) in [(1, 1), (7, 1), (64, 2), (1_000, 2)] {
                 let mut greeting = greeted(modes, pieces);
                 greeting.client(&record(23, 99));
-                assert_eq!(greeting.server(&record(23, 250)), Heard::Tickets);
+                assert_eq!(greeting.server(&record(23, 250).repeat(tickets)), Heard::Tickets);
+                assert_eq!(greeting.server(&record(23, 250)), Heard::Answer, "they come once");
             }
         }
         let long = [&[23, 3, 3, 4, 1][..], &[0; 1025]].concat();
@@ -216,8 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn without_a_request_tickets_are_the_answer() {
-        assert_eq!(greeted(&MODES, 64).server(&record(23, 250)), Heard::Answer, "to the Finished");
+    fn without_a_request_tickets_belong_to_the_handshake() {
+        let mut greeting = greeted(&MODES, 64);
+        assert_eq!(greeting.server(&record(23, 250)), Heard::Handshake, "they answer the Finished");
+        greeting.client(&record(23, 99));
+        assert_eq!(greeting.server(&record(23, 250)), Heard::Answer, "they come once");
         let mut earlier = Greeting::default();
         earlier.client(&hello(&MODES));
         assert_eq!(earlier.server(&record(22, 90)), Heard::Handshake);

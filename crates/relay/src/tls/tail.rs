@@ -50,13 +50,28 @@ impl Tail {
     /// Whether the stream ends with a record that holds an alert.
     #[must_use]
     pub fn is_alert(&self) -> bool {
+        self.alert().is_some()
+    }
+
+    /// The length of that record.
+    fn alert(&self) -> Option<u8> {
         let seen = self.bytes.get(TAIL_BYTES - self.filled..).unwrap_or_default();
-        ALERT_RECORDS.iter().any(|(kind, length)| {
+        let found = ALERT_RECORDS.iter().find(|(kind, length)| {
             let record = seen.len().checked_sub(HEADER_BYTES + usize::from(*length));
             let header = record.and_then(|start| seen.get(start..start + HEADER_BYTES));
             matches!(header, Some([k, 3, _, 0, l]) if k == kind && l == length)
-        })
+        });
+        found.map(|(_, length)| *length)
     }
+}
+
+/// The bytes without a record at their end that holds an alert.
+#[must_use]
+pub fn without_alert(bytes: &[u8]) -> &[u8] {
+    let mut tail = Tail::EMPTY;
+    tail.push(bytes);
+    let length = tail.alert().map_or(0, |length| HEADER_BYTES + usize::from(length));
+    bytes.get(..bytes.len().saturating_sub(length)).unwrap_or(bytes)
 }
 
 /// Whether a client's first bytes begin a TLS handshake.
@@ -67,7 +82,7 @@ pub fn is_client_hello(first: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{TAIL_BYTES, Tail, is_client_hello};
+    use super::{TAIL_BYTES, Tail, is_client_hello, without_alert};
 
     fn record(kind: u8, length: u8) -> Vec<u8> {
         let mut record = vec![kind, 3, 3, 0, length];
@@ -89,6 +104,8 @@ mod tests {
                 assert!(ends_announced(&stream, pieces), "{kind} {length} in pieces of {pieces}");
             }
             assert!(ends_announced(&record(kind, length), 3), "with nothing before");
+            assert_eq!(without_alert(&stream), record(23, 200));
+            assert_eq!(without_alert(&record(kind, length)), b"");
             assert!(!ends_announced(&stream[..stream.len() - 1], 7), "cut off");
         }
     }

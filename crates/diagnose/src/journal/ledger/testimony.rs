@@ -6,6 +6,7 @@ use super::{Account, Ledger, Work, Works};
 use crate::event::{Instant, Place};
 use crate::finding::{Step, Tone};
 use crate::journal::clocks::Boot;
+use crate::journal::record::Side;
 use crate::timeline::{Attempt, Mark};
 use crate::witness::{BalancerSays, HeadSays, Testimony};
 
@@ -38,7 +39,13 @@ impl Ledger {
             ..Testimony::default()
         };
         testimony.steps.extend(own.map(|own| {
-            step("client", "the client's record of the connection", own.place, own.ended, &own.text)
+            let (lane, what) = match own.side {
+                Side::Recorder => ("recorder", "the recorder's record of the connection"),
+                Side::Client | Side::Balancer | Side::Head | Side::Vending => {
+                    ("client", "the client's record of the connection")
+                }
+            };
+            step(lane, what, own.place, own.ended, &own.text)
         }));
         let Some(span) = Span::of(attempt) else { return testimony };
         let Some(peer) = names.peer_connection.or_else(|| self.by_source(attempt, span)) else {

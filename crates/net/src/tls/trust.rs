@@ -1,4 +1,4 @@
-//! Whose certificates are believed, and what a handshake offers.
+//! A client of foreign servers: whose certificates it believes, and what it offers.
 
 use std::sync::Arc;
 
@@ -39,9 +39,12 @@ pub enum TrustError {
 
 /// Which versions a handshake offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Versions {
+pub enum Versions {
+    /// TLS 1.3 and 1.2.
     Both,
+    /// TLS 1.3 alone.
     Only13,
+    /// TLS 1.2 alone.
     Only12,
 }
 
@@ -58,7 +61,9 @@ impl Versions {
 impl Trust {
     /// A client that offers these versions and protocols, and remembers its sessions
     /// for as long as the value lives.
-    pub(crate) fn client(&self, versions: Versions, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, TrustError> {
+    ///
+    /// *Errors*: [`TrustError`].
+    pub fn client(&self, versions: Versions, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, TrustError> {
         let provider = Arc::new(default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&versions.list())
