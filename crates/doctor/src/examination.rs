@@ -37,7 +37,7 @@ impl Extent {
     /// How many connections are open at a time, for one endpoint.
     #[must_use]
     pub fn connections(&self) -> usize {
-        ladder::connections(self.idle_max) + BESIDE
+        (ladder::connections(self.idle_max) + BESIDE).max(race::CONNECTIONS)
     }
 }
 
@@ -54,9 +54,9 @@ pub struct Examination {
     pub idle: Idle,
     /// What a connection serves; `None` where that could not be measured.
     pub limits: Option<Limits>,
-    /// Requests at the moment of the end; `None` where there was no time for it, or no
-    /// end that one can aim at.
-    pub race: Option<Race>,
+    /// Requests at the moment of the end, by method; none where there was no time for
+    /// it, or no end that one can aim at.
+    pub race: Vec<Race>,
     /// What a packet of a connection that nobody knows meets.
     pub stranger: Option<Stranger>,
     /// What clients met while a command ran, where there was one.
@@ -104,14 +104,14 @@ pub async fn examine(
     let race = match idle.limit_s {
         // Aiming takes as long as the limit once more.
         Some(limit) if idle.manner.is_announced() && 2.0 * limit <= extent.idle_max.as_secs_f64() => {
-            Some(race::run(&target, &config, Duration::from_secs_f64(limit)).await)
+            race::run(&target, &config, Duration::from_secs_f64(limit)).await
         }
         Some(_) if idle.manner.is_announced() => {
             let why = "requests at the moment of the end: that takes twice the limit, more than --idle-max";
             skipped.push(why.to_owned());
-            None
+            Vec::new()
         }
-        Some(_) | None => None,
+        Some(_) | None => Vec::new(),
     };
     Ok(Examination {
         target: target.shown.clone(),

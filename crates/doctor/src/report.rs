@@ -119,11 +119,11 @@ fn examined(f: &mut Formatter<'_>, e: &Examination) -> fmt::Result {
     if let Some(limits) = &e.limits {
         limited(f, limits)?;
     }
-    if let Some(race) = e.race {
+    for race in &e.race {
         let sent = race.answered + race.lost;
         row(
             f,
-            "at the limit",
+            &format!("{} at the limit", race.method.as_str()),
             format_args!("{} of {sent} requests lost; {} ends seen in time", race.lost, race.seen),
         )?;
     }

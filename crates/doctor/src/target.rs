@@ -100,6 +100,11 @@ impl Target {
         self.request("HEAD", close)
     }
 
+    /// A GET, whose body nobody reads: its connection is dropped with it.
+    pub(crate) fn get_request(&self) -> Vec<u8> {
+        self.request("GET", "")
+    }
+
     /// A PUT whose body never comes, so that nothing can be changed by it.
     pub(crate) fn expecting_request(&self) -> Vec<u8> {
         self.request("PUT", "Expect: 100-continue\r\nContent-Length: 1\r\n")

@@ -40,7 +40,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 #[derive(clap::Args, Debug)]
 #[command(
     after_help = "Opens many connections at once, lets each be quiet for longer than the one before, and asks again: the \
-                  whole takes as long as the longest. Only HEAD is sent, and one PUT whose body never comes. Exits with 0 \
+                  whole takes as long as the longest. HEAD and GET are sent, and PUT whose body never comes. Exits with 0 \
                   when nothing was found, with 1 when something was.\n\nExamples:\n  \
                   repono doctor https://store.example.net/ --quick\n  \
                   repono doctor https://store.example.net/ --json > before.json\n  \
