@@ -8,9 +8,11 @@
 
 use std::fmt;
 
+mod certificate;
 mod message;
 mod scan;
 
+pub(crate) use certificate::{Part, Section};
 pub(crate) use message::{Message, Object, Target};
 
 use scan::{is_blank, trim_end, trim_start};
@@ -134,7 +136,7 @@ pub(crate) enum Line<'a> {
     /// An empty line: after a request line, before a head's end, in a certificate.
     Blank(&'a str),
     /// A line of `Remote certificate: […`.
-    Certificate(&'a str),
+    Certificate { part: Part, line: &'a str },
     /// A frame of a call stack, in the language of the machine.
     Frame(&'a str),
     /// The rest of a message that was wrapped.
@@ -152,8 +154,8 @@ pub(crate) enum Within {
     Message,
     /// A message with an open parenthesis.
     Parenthesis,
-    /// `Remote certificate:` and its like.
-    Certificate,
+    /// `Remote certificate:` and its like, in this section of it.
+    Certificate(Section),
     /// An exception, or a call stack of a footer.
     Stack,
     /// Between `{` and `}.`.
@@ -165,10 +167,12 @@ pub(crate) enum Within {
 impl Within {
     /// After the first line of an event.
     pub(crate) fn after(head: &Head<'_>, message: &Message<'_>) -> Self {
+        if let Some(section) = message.certificate() {
+            return Self::Certificate(section);
+        }
         match message {
-            Message::Certificate { .. } => Self::Certificate,
             Message::Exception { .. } => Self::Stack,
-            _ if scan::is_open(head.rest) => Self::Parenthesis,
+            Message::Call { .. } | Message::Security { .. } if scan::is_open(head.rest) => Self::Parenthesis,
             _ => Self::Message,
         }
     }
@@ -198,9 +202,13 @@ impl Within {
             _ => {}
         }
         match self {
+            Self::Parenthesis if !scan::is_argument(text) => (Line::Foreign(line), self),
             Self::Parenthesis if scan::is_open_after(text) => (Line::Wrapped(line), self),
             Self::Parenthesis => (Line::Wrapped(line), Self::Message),
-            Self::Certificate => (Line::Certificate(line), self),
+            Self::Certificate(section) => match section.next(text) {
+                Some((part, section)) => (Line::Certificate { part, line }, Self::Certificate(section)),
+                None => (Line::Foreign(line), self),
+            },
             Self::Stack if scan::is_frame(indent, text) => (Line::Frame(line), self),
             Self::Message | Self::Stack | Self::Footers | Self::Fields => (Line::Foreign(line), self),
         }
@@ -230,7 +238,7 @@ impl fmt::Display for Line<'_> {
             Self::Open(line)
             | Self::Close(line)
             | Self::Blank(line)
-            | Self::Certificate(line)
+            | Self::Certificate { line, .. }
             | Self::Frame(line)
             | Self::Wrapped(line)
             | Self::Elided(line)
