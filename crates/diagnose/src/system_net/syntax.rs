@@ -7,6 +7,9 @@
 //! come from resources, so that only their place is relied on.
 
 use std::fmt;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 mod certificate;
 mod message;
@@ -69,8 +72,9 @@ impl<'a> Head<'a> {
     /// `None` for a line that begins no event.
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
         const NAME: &str = "System.Net";
+        static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NAME));
         let window = line.get(..floor(line, PREFIX_BYTES_MAX))?;
-        let at = memchr::memmem::find(window.as_bytes(), NAME.as_bytes())?;
+        let at = FINDER.find(window.as_bytes())?;
         let (prefix, from_name) = line.split_at_checked(at)?;
         let source_end = from_name.find(' ')?;
         let (source, after) = from_name.split_at_checked(source_end)?;
