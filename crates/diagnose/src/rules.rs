@@ -139,9 +139,12 @@ pub(crate) mod tests {
 
     use super::{Rule, Rules, TEXT, Variant};
 
-    /// Every rule by itself and with each of its variants, those of witnesses under the
-    /// name of their group; and which rule has which group.
-    pub(crate) fn verdicts() -> (BTreeSet<(String, Option<String>)>, BTreeSet<(String, String)>) {
+    /// A rule by itself, or with one of its variants.
+    pub(crate) type Verdicts = BTreeSet<(String, Option<String>)>;
+
+    /// Every one that there is, variants of witnesses under the name of their group; and
+    /// which rule has which group.
+    pub(crate) fn verdicts() -> (Verdicts, BTreeSet<(String, String)>) {
         let Rules { witnesses, rule } = toml::from_str(TEXT).expect("TOML");
         let owned = |owner: &str, variants: &[Variant]| -> Vec<_> {
             variants.iter().map(|variant| (owner.to_owned(), Some(variant.id.clone()))).collect()

@@ -230,7 +230,8 @@ impl Timeline {
         let made = Request {
             name: redacted(name, QUOTE_BYTES_MAX).into(),
             method: Box::default(),
-            attempts: Vec::new(),
+            // An attempt is large, and most requests need one.
+            attempts: Vec::with_capacity(1),
             released: None,
             releases_told: false,
         };

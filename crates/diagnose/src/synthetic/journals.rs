@@ -220,7 +220,7 @@ pub(crate) fn journals(attempts: &[Attempt], heads: Heads) -> Vec<(&'static str,
             Ended::ToldByBalancer => balancer.shared().connection(&attempt.balancer()),
             Ended::ToldByHeadAlone => head.shared().connection(&attempt.end_at_head()),
         };
-        attempt.head(behind_ns).iter().for_each(|work| _ = head.shared().request(work));
+        attempt.head(behind_ns).iter().for_each(|work| head.shared().request(work));
     }
     [client, balancer, head].into_iter().for_each(Journal::close);
     let written = |name: &'static str| {
