@@ -2,6 +2,7 @@
 
 mod condition;
 mod proxied;
+mod span;
 
 use std::sync::OnceLock;
 
@@ -9,8 +10,9 @@ use serde::Deserialize;
 
 use crate::finding::{Confidence, Hop, Remedy};
 
+pub(crate) use condition::Case;
 use condition::{Answer, Condition};
-pub(crate) use condition::{Case, Span};
+pub(crate) use span::Span;
 
 /// The rules, as they are shipped.
 const TEXT: &str = include_str!("rules.toml");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::proxied::Proxied;
+use super::span::Span;
 use crate::event::{After, Failure, Heard};
 use crate::timeline::{Attempt, Mark, Origin, Request};
 use crate::witness::{BalancerSays, Ender, HeadSays, Testimony};
@@ -147,31 +148,6 @@ pub(super) enum Told {
     /// The head read the request at least so long after it was sent.
     #[serde(rename = "head_late_ms")]
     HeadLate(u64),
-}
-
-/// A part of an attempt that can take long.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Span {
-    /// From the head of the request to the reply, or to the failure.
-    #[default]
-    Reply,
-    /// From getting a connection that carries another request to its turn.
-    Queue,
-    /// From wanting a connection until it stood: name look-up and TCP.
-    Connect,
-    /// The TLS handshake.
-    Handshake,
-    /// From the head to the body that waited for 100 (Continue).
-    Continue,
-    /// From the head of the reply until the caller was done with it.
-    Transfer,
-    /// From the last piece of the body to the reply.
-    Written,
-    /// In a proxy's queue.
-    ProxyQueue,
-    /// Until a proxy was connected to the peer behind it.
-    ProxyConnect,
 }
 
 /// An answer, where there is one.
