@@ -1,9 +1,10 @@
 //! Envoy's access log in its default format, of HTTP and of TCP, also with the fields
-//! that Istio puts between flags and counts.
+//! that Istio puts between flags and counts, and as JSON.
 //!
-//! *Source*: Envoy documentation, "Access logging": default format string and
-//! `%RESPONSE_FLAGS%`.
+//! *Source*: Envoy documentation, "Access logging": default format string,
+//! `%RESPONSE_FLAGS%` and durations; Istio's and Envoy Gateway's default formats.
 
+mod json;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,8 @@ use crate::event::Instant;
 use crate::input::Line;
 use crate::proxy::{Access, By, Ending, Phase, Records, Waits};
 use crate::words::Words;
+
+use json::Entry;
 
 /// Fields of a line that are looked at: Istio writes about 25.
 const FIELDS_MAX: usize = 64;
@@ -66,26 +69,32 @@ struct Record<'a> {
     flags: &'a str,
     bytes_sent: u64,
     took: Duration,
-    /// From passing the request on until the reply began.
-    service: Option<Duration>,
+    /// Until the request was passed on, where the log tells.
+    sent_after: Duration,
+    /// Until the reply began.
+    replied_after: Option<Duration>,
     to: &'a str,
 }
 
 impl Envoy {
     /// Whether a line can only be of Envoy.
     pub(crate) fn recognizes(line: &str) -> bool {
-        Record::parse(line).is_some()
+        Record::parse(line).is_some() || Entry::parse(line).is_some_and(|entry| entry.record().is_some())
     }
 }
 
 impl Adapter for Envoy {
     fn line(&mut self, line: Line<'_>, to: Events<'_>) -> Vec<u64> {
-        match Record::parse(line.text) {
-            Some(record) => self.records.tell(&record.access(), line, to),
-            None if line.text.trim().is_empty() => {}
-            None => return vec![line.place.line],
+        if let Some(record) = Record::parse(line.text) {
+            self.records.tell(&record.access(), line, to);
+            return Vec::new();
         }
-        Vec::new()
+        let entry = Entry::parse(line.text);
+        if let Some((entry, record)) = entry.as_ref().and_then(|entry| Some((entry, entry.record()?))) {
+            self.records.tell(&record.access(), Line { text: &entry.digest(), ..line }, to);
+            return Vec::new();
+        }
+        if line.text.trim().is_empty() { Vec::new() } else { vec![line.place.line] }
     }
 
     fn end_of_input(&mut self, _to: Events<'_>) -> Vec<u64> {
@@ -98,42 +107,42 @@ impl<'a> Record<'a> {
         // A shipper may have written before it.
         let (_, rest) = line.split_once('[')?;
         let (date, rest) = rest.split_once("] \"")?;
-        let at = OffsetDateTime::parse(date, &Rfc3339).ok()?;
+        let at = date_of(date)?;
         let (request, rest) = rest.split_once("\" ")?;
         let fields: Vec<_> = Words::of(rest).take(FIELDS_MAX).collect();
         let status = fields.first()?.parse().ok()?;
         let flags = *fields.get(1)?;
-        let is_flags =
-            flags == "-" || flags.split(',').all(|flag| FLAGS.iter().any(|(known, ..)| *known == flag));
-        is_flags.then_some(())?;
+        is_flags(flags).then_some(())?;
         // Received, sent, duration; Istio has some words before them.
         let number = |field: Option<&&str>| field.and_then(|field| field.parse::<u64>().ok());
         let counts = (2..fields.len()).find(|at| (0..3).all(|n| number(fields.get(at + n)).is_some()))?;
         let of_host = |field: &&&str| field.contains(':') && !field.contains(['/', ' ']);
         Some(Self {
-            at: Instant(at.unix_timestamp_nanos()),
+            at,
             request,
             status,
             flags,
             bytes_sent: number(fields.get(counts + 1))?,
             took: Duration::from_millis(number(fields.get(counts + 2))?),
-            service: number(fields.get(counts + 3)).map(Duration::from_millis),
+            sent_after: Duration::ZERO,
+            replied_after: number(fields.get(counts + 3)).map(Duration::from_millis),
             to: fields.get(counts + 8).filter(of_host).copied().unwrap_or("-"),
         })
     }
 
     fn access(&self) -> Access<'a> {
-        let Self { at, request, status, took, service, .. } = *self;
+        let Self { at, request, status, took, sent_after, replied_after, .. } = *self;
         let is_http = !request.starts_with('-');
         let name = request.rsplit_once(" HTTP/").map_or(request, |(name, _)| name);
-        let answered = service.filter(|_| is_http).map(|service| (at.after(service), status));
+        let answered = replied_after.filter(|_| is_http).map(|after| (at.after(after), status));
         Access {
             name: if is_http { name } else { "a connection" },
             method: name.split(' ').next().unwrap_or_default(),
             to: self.to,
             waits: Some(Waits::default()),
             begun: Some(at),
-            sent: (is_http && !self.flags.split(',').any(|flag| flag == "UF" || flag == "UH")).then_some(at),
+            sent: (is_http && !self.flags.split(',').any(|flag| flag == "UF" || flag == "UH"))
+                .then_some(at.after(sent_after)),
             answered,
             ended: Some(at.after(took)),
             ending: self.ending(),
@@ -144,11 +153,21 @@ impl<'a> Record<'a> {
         let has = |wanted: &str| self.flags.split(',').any(|flag| flag == wanted);
         let (_, by, phase) = FLAGS.iter().find(|(flag, ..)| has(flag))?;
         let is_tcp = self.request.starts_with('-');
-        let replied = self.service.is_some() || (is_tcp && self.bytes_sent > 0);
+        let replied = self.replied_after.is_some() || (is_tcp && self.bytes_sent > 0);
         let phase = match phase {
             Phase::Head if replied || is_tcp => Phase::Data,
             other => *other,
         };
         Some(Ending { by: *by, phase })
     }
+}
+
+/// Whether it is a field of flags, all of them known: `UF,URX`, or `-`.
+fn is_flags(text: &str) -> bool {
+    text == "-" || text.split(',').all(|flag| FLAGS.iter().any(|(known, ..)| *known == flag))
+}
+
+fn date_of(text: &str) -> Option<Instant> {
+    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    Some(Instant(at.unix_timestamp_nanos()))
 }

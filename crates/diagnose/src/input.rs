@@ -27,7 +27,7 @@ pub(crate) struct Line<'a> {
 pub(crate) const E2E_EVENT: &str = "<E2ETraceEvent";
 
 /// How it ends.
-const E2E_EVENT_END: &[u8] = b"</E2ETraceEvent>";
+pub(crate) const E2E_EVENT_END: &str = "</E2ETraceEvent>";
 
 /// How the bytes of a file are characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +158,7 @@ impl<'i> Lines<'i> {
             );
             tail.drain(..tail.len().saturating_sub(E2E_EVENT_END.len()));
             self.input.consume(end);
-            if tail == E2E_EVENT_END {
+            if tail == E2E_EVENT_END.as_bytes() {
                 break;
             }
         }

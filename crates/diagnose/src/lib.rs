@@ -21,6 +21,7 @@
 //! | [`witness`] | what other sides' records say of an attempt |
 //! | [`timeline`] | requests and attempts, put together from events |
 //! | `words` | fields of a line, some in quotes |
+//! | `scalar` | fields of a record in JSON |
 //! | `rules` | the rules and their conditions; `rules.toml` is the data |
 //! | `tally` | what the rules say, counted |
 //! | `span` | spans of time in words |
@@ -44,6 +45,7 @@ pub mod proxy;
 mod redact;
 pub mod report;
 mod rules;
+mod scalar;
 mod span;
 mod story;
 #[cfg(test)]

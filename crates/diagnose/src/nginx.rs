@@ -1,10 +1,11 @@
 //! nginx: the access log in the combined format, with what a `log_format` puts behind
-//! it, and the error log.
+//! it, or as JSON, and the error log.
 //!
 //! *Source*: nginx documentation, `ngx_http_log_module` and `ngx_http_upstream_module`;
 //! lines of the error log as nginx 1.22 wrote them.
 
 mod error;
+mod json;
 
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::proxy::{Access, By, Ending, Phase, Records, Waits};
 use crate::words::Words;
 
 use error::Error;
+use json::Entry;
 
 /// Names that log formats give to a variable, the variable's own first.
 const VARIABLES: [(&[&str], Variable); 5] = [
@@ -68,7 +70,9 @@ struct Record<'a> {
 impl Nginx {
     /// Whether a line can only be of nginx, or of another that writes the combined format.
     pub(crate) fn recognizes(line: &str) -> bool {
-        Error::parse(line).is_some() || Record::parse(line).is_some()
+        Error::parse(line).is_some()
+            || Record::parse(line).is_some()
+            || Entry::parse(line).is_some_and(|entry| entry.record().is_some())
     }
 }
 
@@ -76,6 +80,11 @@ impl Adapter for Nginx {
     fn line(&mut self, line: Line<'_>, to: Events<'_>) -> Vec<u64> {
         if let Some(record) = Record::parse(line.text) {
             self.records.tell(&record.access(), line, to);
+            return Vec::new();
+        }
+        let entry = Entry::parse(line.text);
+        if let Some((entry, record)) = entry.as_ref().and_then(|entry| Some((entry, entry.record()?))) {
+            self.records.tell(&record.access(), Line { text: &entry.digest(), ..line }, to);
         } else if let Some(error) = Error::parse(line.text) {
             if let Some(access) = error.access() {
                 self.records.tell(&access, line, to);
@@ -99,7 +108,7 @@ impl<'a> Record<'a> {
         who.split(' ').nth(2)?;
         let (request, rest) = rest.split_once("\" ")?;
         let mut fields = Words::of(rest);
-        let status = fields.next()?.parse().ok().filter(|status| (100..1_000).contains(status))?;
+        let status = fields.next()?.parse().ok().filter(is_status)?;
         let _bytes: u64 = fields.next().map(|bytes| bytes.replace('-', "0"))?.parse().ok()?;
         let mut record = Self { at: Some(date_of(date)?), request, status, ..Self::default() };
         let (_referrer, _agent) = (fields.next()?, fields.next()?);
@@ -174,6 +183,10 @@ fn named(mut rest: &str) -> impl Iterator<Item = (&str, &str)> {
         rest = after;
         Some((name, value))
     })
+}
+
+fn is_status(status: &u16) -> bool {
+    (100..1_000).contains(status)
 }
 
 /// The last of several tries: `0.001, 0.002`.

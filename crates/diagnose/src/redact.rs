@@ -1,19 +1,23 @@
 //! Lines without what must not be shown: tickets, passwords, signatures.
 
-/// What a secret follows. It ends at a blank, a quote, `&`, `;` or `)`.
-const MARKS: [&str; 12] = [
-    "token=",
-    "signature=",
-    "temp_url_sig=",
-    "x-amz-signature=",
-    "x-amz-credential=",
-    "x-amz-security-token=",
-    "password=",
-    "secret=",
-    "prea_",
-    "rk1.",
-    "bearer ",
-    "basic ",
+/// What a secret follows, by its last byte. It ends at a blank, a quote, `&`, `;` or `)`.
+const MARKS: [(u8, &[&str]); 4] = [
+    (
+        b'=',
+        &[
+            "token=",
+            "signature=",
+            "temp_url_sig=",
+            "x-amz-signature=",
+            "x-amz-credential=",
+            "x-amz-security-token=",
+            "password=",
+            "secret=",
+        ],
+    ),
+    (b'_', &["prea_"]),
+    (b'.', &["rk1."]),
+    (b' ', &["bearer ", "basic "]),
 ];
 
 /// Fields of a head whose whole value is a secret.
@@ -32,10 +36,9 @@ const REDACTED: &str = "[redacted]";
 
 /// The first bytes of a line, its secrets replaced.
 pub(crate) fn redacted(line: &str, bytes_max: usize) -> String {
-    let lower = line.to_ascii_lowercase();
     let mut kept = String::with_capacity(line.len().min(bytes_max));
     let mut from = 0;
-    while let Some((start, end)) = next_secret(&lower, from) {
+    while let Some((start, end)) = next_secret(line, from) {
         kept.push_str(line.get(from..start).unwrap_or_default());
         kept.push_str(REDACTED);
         from = end;
@@ -49,22 +52,48 @@ pub(crate) fn redacted(line: &str, bytes_max: usize) -> String {
     kept
 }
 
-/// Where the next secret stands; `lower` has the bytes of the line in lower case.
-fn next_secret(lower: &str, from: usize) -> Option<(usize, usize)> {
-    let rest = lower.get(from..)?;
-    let whole = FIELDS.iter().filter_map(|field| Some((rest.find(field)? + field.len(), rest.len())));
-    let marked = MARKS.iter().filter_map(|mark| {
-        let start = rest.find(mark)? + mark.len();
-        let length = rest.get(start..)?.find(|c: char| c.is_whitespace() || "\"'&;),".contains(c));
-        Some((start, length.map_or(rest.len(), |length| start + length)))
-    });
-    let (start, end) = whole.chain(marked).filter(|(start, end)| end > start).min()?;
-    Some((from + start, from + end))
+/// Where the next secret stands.
+fn next_secret(line: &str, from: usize) -> Option<(usize, usize)> {
+    let bytes = line.as_bytes();
+    let ends = |read: &[u8], known: &str| {
+        let end = read.len().checked_sub(known.len()).and_then(|at| read.get(at..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(known.as_bytes()))
+    };
+    bytes.iter().enumerate().skip(from).find_map(|(at, byte)| {
+        let start = at + 1;
+        let marks = match byte {
+            b':' => &FIELDS[..],
+            b'=' | b'_' | b'.' | b' ' => MARKS.iter().find(|(last, _)| last == byte)?.1,
+            _ => return None,
+        };
+        let read = bytes.get(from..start)?;
+        marks.iter().any(|mark| ends(read, mark)).then_some(())?;
+        let rest = line.get(start..)?;
+        let length = match byte {
+            b':' => None,
+            _ => rest.find(|c: char| c.is_whitespace() || "\"'&;),".contains(c)),
+        };
+        let end = start + length.unwrap_or(rest.len());
+        (end > start).then_some((start, end))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::redacted;
+    use super::{FIELDS, MARKS, redacted};
+
+    #[test]
+    fn every_mark_ends_where_it_is_looked_for() {
+        let marks = MARKS.iter().flat_map(|(last, marks)| marks.iter().map(|mark| (*last, *mark)));
+        for (last, known) in marks.chain(FIELDS.map(|field| (b':', field))) {
+            assert!(known.as_bytes().ends_with(&[last]), "{known}");
+            let [upper, lower] =
+                [known.to_uppercase(), known.to_lowercase()].map(|it| format!("é {it}SENTINEL"));
+            for line in [upper, lower] {
+                assert!(!redacted(&line, 200).contains("SENTINEL"), "{line}");
+            }
+        }
+    }
 
     #[test]
     fn secrets_are_not_shown() {

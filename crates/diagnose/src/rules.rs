@@ -2,13 +2,17 @@
 
 mod condition;
 mod proxied;
+mod span;
+
+use std::sync::OnceLock;
 
 use serde::Deserialize;
 
 use crate::finding::{Confidence, Hop, Remedy};
 
+pub(crate) use condition::Case;
 use condition::{Answer, Condition};
-pub(crate) use condition::{Case, Span};
+pub(crate) use span::Span;
 
 /// The rules, as they are shipped.
 const TEXT: &str = include_str!("rules.toml");
@@ -38,6 +42,11 @@ pub(crate) struct Rule {
     /// In which share of the attempts.
     #[serde(default)]
     pub(crate) share_min: f64,
+    /// Of which attempts that is a share, if not of all.
+    #[serde(default)]
+    among: Vec<Condition>,
+    /// How sure it is at most.
+    pub(crate) confidence: Option<Confidence>,
 }
 
 /// One of several causes of the same thing.
@@ -63,6 +72,13 @@ struct Witnesses {
     variant: Vec<Variant>,
 }
 
+/// All that the file holds.
+#[derive(Deserialize)]
+struct Rules {
+    witnesses: Vec<Witnesses>,
+    rule: Vec<Rule>,
+}
+
 const fn once() -> u64 {
     1
 }
@@ -80,11 +96,12 @@ pub(crate) enum Verdict {
 
 impl Rule {
     /// The rules, as they are shipped.
+    ///
+    /// *Cost*: the text is read once in a process.
     pub(crate) fn shipped() -> Result<Vec<Self>, toml::de::Error> {
-        #[derive(Deserialize)]
-        struct Rules {
-            witnesses: Vec<Witnesses>,
-            rule: Vec<Rule>,
+        static SHIPPED: OnceLock<Vec<Rule>> = OnceLock::new();
+        if let Some(rules) = SHIPPED.get() {
+            return Ok(rules.clone());
         }
         let Rules { witnesses, mut rule } = toml::from_str(TEXT)?;
         for rule in &mut rule {
@@ -92,7 +109,12 @@ impl Rule {
             let shared: Vec<_> = shared.flat_map(|shared| shared.variant.iter().cloned()).collect();
             rule.variant.splice(..0, shared);
         }
-        Ok(rule)
+        Ok(SHIPPED.get_or_init(|| rule).clone())
+    }
+
+    /// Whether an attempt is one of those of which a share must be concerned.
+    pub(crate) fn concerns(&self, case: &Case<'_>) -> bool {
+        case.all(&self.among) == Answer::Yes
     }
 
     /// Whether this is what happened, and which of the variants.
@@ -114,10 +136,27 @@ impl Rule {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
+pub(crate) mod tests {
+    use std::collections::{BTreeSet, HashSet};
 
-    use super::Rule;
+    use super::{Rule, Rules, TEXT, Variant};
+
+    /// A rule by itself, or with one of its variants.
+    pub(crate) type Verdicts = BTreeSet<(String, Option<String>)>;
+
+    /// Every one that there is, variants of witnesses under the name of their group; and
+    /// which rule has which group.
+    pub(crate) fn verdicts() -> (Verdicts, BTreeSet<(String, String)>) {
+        let Rules { witnesses, rule } = toml::from_str(TEXT).expect("TOML");
+        let owned = |owner: &str, variants: &[Variant]| -> Vec<_> {
+            variants.iter().map(|variant| (owner.to_owned(), Some(variant.id.clone()))).collect()
+        };
+        let mut verdicts: BTreeSet<_> = rule.iter().map(|rule| (rule.id.clone(), None)).collect();
+        verdicts.extend(rule.iter().flat_map(|rule| owned(&rule.id, &rule.variant)));
+        verdicts.extend(witnesses.iter().flat_map(|group| owned(&group.id, &group.variant)));
+        let groups = rule.iter().filter_map(|rule| Some((rule.id.clone(), rule.witnesses.clone()?)));
+        (verdicts, groups.collect())
+    }
 
     #[test]
     fn the_shipped_rules_are_whole() {

@@ -13,16 +13,16 @@ pub(crate) type Where<'a> = &'a dyn Fn(Place) -> String;
 pub(crate) fn summary(case: &Case<'_>, at: Where<'_>) -> String {
     let attempt = case.attempt;
     let mut said: Vec<_> = sent(attempt, at).into_iter().collect();
-    if let Some((mark, _, _)) = &attempt.failed {
-        let before = if attempt.answered.is_some() { "" } else { " before any response" };
-        said.push(format!("failed at {}{before}", at(mark.place)));
-    }
     said.extend(
         attempt
             .answered
             .as_ref()
             .map(|(mark, status)| format!("was answered{} at {}", with(*status, " with "), at(mark.place))),
     );
+    if let Some((mark, _, _)) = &attempt.failed {
+        let before = if attempt.answered.is_some() { "" } else { " before any response" };
+        said.push(format!("failed at {}{before}", at(mark.place)));
+    }
     if let Some((mark, ending)) = ending(attempt) {
         said.push(format!("ended at {}: {ending}", at(mark.place)));
     }
@@ -102,7 +102,7 @@ pub(crate) fn steps(case: &Case<'_>) -> Vec<Step> {
         Origin::KeptUnseen => steps.plain(
             attempt,
             attempt.assigned.as_ref(),
-            format!("{request} gets {connection} from the pool, which was never created in this log"),
+            format!("{request} gets {connection} from the pool (it was never created in this log)"),
         ),
         Origin::Fresh => {
             steps.plain(attempt, attempt.connected.as_ref(), format!("{connection} is opened for {request}"));
@@ -110,6 +110,7 @@ pub(crate) fn steps(case: &Case<'_>) -> Vec<Step> {
         Origin::Unknown => {}
     }
     steps.plain(attempt, attempt.head_sent.as_ref(), "the head of the request is written".to_owned());
+    steps.plain(attempt, attempt.body_sent.as_ref(), "its body is being written".to_owned());
     if let Some((mark, status)) = &attempt.answered {
         steps.add(attempt, Tone::Well, Some(mark), format!("the reply begins{}", with(*status, ": ")));
     }

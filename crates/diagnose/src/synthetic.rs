@@ -4,6 +4,8 @@
 //! it; stories of several threads are interleaved by their times, as the listener's
 //! lock does it.
 
+pub(crate) mod journals;
+
 use std::fmt::Write;
 
 use time::OffsetDateTime;
@@ -59,6 +61,12 @@ impl Story {
 
     pub(crate) fn pause(mut self, ms: u64) -> Self {
         self.now_ms += ms;
+        self
+    }
+
+    /// All of it, so much later.
+    pub(crate) fn later(mut self, ms: u64) -> Self {
+        self.events.iter_mut().for_each(|(at, _)| *at += ms);
         self
     }
 

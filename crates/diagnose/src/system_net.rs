@@ -35,12 +35,10 @@ impl Adapter for SystemNet {
     fn line(&mut self, line: Line<'_>, to: Events<'_>) -> Vec<u64> {
         match self.listener.take(line) {
             Written::Line(text) => self.text(Line { text, ..line }, to),
-            Written::Event(event) => {
-                let mut foreign: Vec<_> =
-                    event.lines().flat_map(|text| self.text(Line { text, ..line }, to)).collect();
-                foreign.extend(self.flush(to));
-                foreign.dedup();
-                foreign
+            Written::Event(event) => self.event(&event, line, to),
+            Written::EventBehind(event) => {
+                let foreign = self.event(&event, line, to);
+                if foreign.is_empty() { vec![line.place.line] } else { foreign }
             }
             Written::Part => Vec::new(),
             Written::Foreign => vec![line.place.line],
@@ -55,6 +53,15 @@ impl Adapter for SystemNet {
 }
 
 impl SystemNet {
+    /// A whole event, which counts once, whatever in it is of no known form.
+    fn event(&mut self, event: &str, line: Line<'_>, to: Events<'_>) -> Vec<u64> {
+        let mut foreign: Vec<_> =
+            event.lines().flat_map(|text| self.text(Line { text, ..line }, to)).collect();
+        foreign.extend(self.flush(to));
+        foreign.dedup();
+        foreign
+    }
+
     /// Hands on what the event before the line says, if the line begins another.
     fn text(&mut self, line: Line<'_>, to: Events<'_>) -> Vec<u64> {
         if Head::parse(line.text).is_none() {

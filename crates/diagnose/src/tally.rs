@@ -21,6 +21,8 @@ const ANCHORS_MAX: usize = 1_000;
 /// What was counted of events and of the verdicts on them.
 pub(crate) struct Tallies {
     rules: Vec<Rule>,
+    /// How many attempts each rule concerns.
+    concerned: Vec<u64>,
     found: BTreeMap<(usize, Verdict), Tally>,
     /// Verdicts that nobody was told of yet.
     news: Vec<(usize, Verdict)>,
@@ -45,6 +47,7 @@ struct Tally {
 impl Tallies {
     pub(crate) fn new(rules: Vec<Rule>) -> Self {
         Self {
+            concerned: vec![0; rules.len()],
             rules,
             found: BTreeMap::new(),
             news: Vec::new(),
@@ -75,6 +78,9 @@ impl Tallies {
         }
         for (at, attempt) in request.attempts.iter().enumerate() {
             let case = Case { request: &request, attempt, next: request.attempts.get(at + 1) };
+            for (rule, concerned) in self.rules.iter().zip(&mut self.concerned) {
+                *concerned += u64::from(rule.concerns(&case));
+            }
             for (number, rule, verdict) in
                 self.rules.iter().enumerate().filter_map(|(n, rule)| Some((n, rule, rule.judge(&case)?)))
             {
@@ -94,7 +100,9 @@ impl Tallies {
             let (Some(rule), Some(tally)) = (self.rules.get(key.0), self.found.get_mut(&key)) else {
                 continue;
             };
-            if let Some(finding) = finding(rule, &key.1, tally, self.attempts, std::slice::from_ref(input)) {
+            let among =
+                Among { concerned: self.concerned.get(key.0).copied().unwrap_or(0), all: self.attempts };
+            if let Some(finding) = finding(rule, &key.1, tally, among, std::slice::from_ref(input)) {
                 tally.told = true;
                 found(&finding);
             }
@@ -108,11 +116,12 @@ impl Tallies {
 
     /// All that was found, the most important first.
     pub(crate) fn findings(self, inputs: &[InputFacts]) -> Vec<Finding> {
-        let Self { rules, found, attempts, .. } = self;
+        let Self { rules, found, attempts, concerned, .. } = self;
         let found = found.into_iter();
         let mut findings: Vec<_> = found
             .filter_map(|((rule, verdict), tally)| {
-                finding(rules.get(rule)?, &verdict, &tally, attempts, inputs)
+                let among = Among { concerned: concerned.get(rule).copied()?, all: attempts };
+                finding(rules.get(rule)?, &verdict, &tally, among, inputs)
             })
             .collect();
         // What costs most stands first; where no times are known, what is most frequent.
@@ -170,14 +179,22 @@ impl Tally {
     }
 }
 
+/// The attempts among which something happened.
+#[derive(Clone, Copy)]
+struct Among {
+    /// Those that the rule concerns.
+    concerned: u64,
+    all: u64,
+}
+
 fn finding(
     rule: &Rule,
     verdict: &Verdict,
     tally: &Tally,
-    attempts: u64,
+    among: Among,
     inputs: &[InputFacts],
 ) -> Option<Finding> {
-    let share = tally.count as f64 / attempts.max(1) as f64;
+    let share = tally.count as f64 / among.concerned.max(1) as f64;
     if tally.count < rule.count_min || share < rule.share_min {
         return None;
     }
@@ -208,9 +225,14 @@ fn finding(
             .into_iter()
             .map(|v| Candidate { variant: v.id.clone(), hop: v.hop, title: v.title.clone() })
             .collect(),
-        confidence: variant.and_then(|variant| variant.confidence).unwrap_or(
-            if tally.count > 1 || known_by_time { Confidence::Likely } else { Confidence::Possible },
-        ),
+        confidence: variant
+            .and_then(|variant| variant.confidence)
+            .unwrap_or(if tally.count > 1 || known_by_time {
+                Confidence::Likely
+            } else {
+                Confidence::Possible
+            })
+            .min(rule.confidence.unwrap_or(Confidence::Certain)),
         hop: variant.map_or(rule.hop, |variant| variant.hop),
         title: filled(variant.map_or(&rule.title, |variant| &variant.title)),
         summary: story::summary(&case, &|place| named(inputs, place)),
@@ -218,7 +240,7 @@ fn finding(
         steps,
         again: tally.again.clone(),
         count: tally.count,
-        attempts,
+        attempts: among.all,
         added: (tally.waits > 0).then_some(tally.added),
         worst: tally.worst,
         remedies: remedies

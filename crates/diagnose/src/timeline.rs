@@ -1,6 +1,7 @@
 //! Requests and their attempts, put together from events.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::{After, Event, Extent, Failure, Heard, Id, Instant, Kind, Place};
@@ -29,14 +30,10 @@ pub struct Mark {
     /// When, if the log says so.
     pub at: Option<Instant>,
     /// The line without secrets.
-    pub text: Box<str>,
+    pub text: Arc<str>,
 }
 
 impl Mark {
-    fn of(event: &Event<'_>) -> Self {
-        Self { place: event.place, at: event.at, text: redacted(event.text, QUOTE_BYTES_MAX).into() }
-    }
-
     /// The span from an earlier moment, where both have a time.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Option<Duration> {
@@ -77,6 +74,8 @@ pub(crate) struct Attempt {
     /// Another request was on the connection when this one got it.
     pub(crate) queued: bool,
     pub(crate) body_sent: Option<Mark>,
+    /// When the last piece of its body was written.
+    pub(crate) last_written: Option<Instant>,
     pub(crate) answered: Option<(Mark, Option<u16>)>,
     pub(crate) after: Option<After>,
     pub(crate) clock: Option<Instant>,
@@ -98,6 +97,24 @@ pub(crate) struct Request {
     pub(crate) releases_told: bool,
 }
 
+/// The line that was quoted last: a proxy's tells of several events.
+#[derive(Default)]
+struct Quote {
+    line: String,
+    text: Arc<str>,
+}
+
+impl Quote {
+    fn mark(&mut self, event: &Event<'_>) -> Mark {
+        if self.line != event.text {
+            self.line.clear();
+            self.line.push_str(event.text);
+            self.text = redacted(event.text, QUOTE_BYTES_MAX).into();
+        }
+        Mark { place: event.place, at: event.at, text: Arc::clone(&self.text) }
+    }
+}
+
 /// Follows the requests of a log.
 #[derive(Default)]
 pub(crate) struct Timeline {
@@ -110,6 +127,7 @@ pub(crate) struct Timeline {
     releases_told: bool,
     /// Requests that were answered, in a log that does not.
     answered: Vec<Id>,
+    quote: Quote,
 }
 
 #[derive(Default)]
@@ -125,50 +143,55 @@ impl Timeline {
         match &event.kind {
             Kind::Created { request, name } => self.created(*request, name),
             Kind::Assigned { request, connection, name } => self.assigned(*request, *connection, name, event),
-            Kind::KnownAs { request, names } => self.of(*request, |attempt| attempt.names = names.clone()),
+            Kind::KnownAs { request, names } => self.of(*request, |attempt, _| attempt.names = names.clone()),
             Kind::Connected { connection, .. } => self.connected(*connection, event),
             Kind::HandshakeBegun { connection } => {
-                self.on(*connection, |attempt| attempt.handshake_begun = Some(Mark::of(event)));
+                self.on(*connection, |attempt, quote| attempt.handshake_begun = Some(quote.mark(event)));
             }
             Kind::HandshakeDone { connection, extent } => {
-                self.on(*connection, |attempt| attempt.handshake_done = Some((Mark::of(event), *extent)));
+                self.on(*connection, |attempt, quote| {
+                    attempt.handshake_done = Some((quote.mark(event), *extent))
+                });
             }
             Kind::Begun { request, method } => {
                 if let Some(open) = self.open.get_mut(request) {
                     open.method = (*method).into();
                 }
-                self.of(*request, |attempt| attempt.begun = Some(Mark::of(event)));
+                self.of(*request, |attempt, quote| attempt.begun = Some(quote.mark(event)));
             }
-            Kind::HeadSent { request, expects_continue, expires } => self.of(*request, |attempt| {
-                attempt.head_sent = Some(Mark::of(event));
+            Kind::HeadSent { request, expects_continue, expires } => self.of(*request, |attempt, quote| {
+                attempt.head_sent = Some(quote.mark(event));
                 attempt.expects_continue = *expects_continue;
                 attempt.expires = *expires;
             }),
             Kind::BodySent { request } => {
-                self.of(*request, |attempt| _ = attempt.body_sent.get_or_insert_with(|| Mark::of(event)));
+                self.of(*request, |attempt, quote| {
+                    attempt.body_sent.get_or_insert_with(|| quote.mark(event));
+                    attempt.last_written = event.at;
+                });
             }
             Kind::Answered { request, status } => {
-                self.of(*request, |attempt| attempt.answered = Some((Mark::of(event), *status)));
+                self.of(*request, |attempt, quote| attempt.answered = Some((quote.mark(event), *status)));
                 if !self.releases_told && status.is_none_or(is_last) {
                     self.answered.push(*request);
                 }
             }
-            Kind::Fields { request, after, clock } => self.of(*request, |attempt| {
+            Kind::Fields { request, after, clock } => self.of(*request, |attempt, _| {
                 attempt.after = Some(*after);
                 attempt.clock = *clock;
             }),
             Kind::Released { request } => self.released(*request, event),
             Kind::Failed { request, failure, heard } => self.failed(*request, *failure, *heard, event),
             Kind::Renegotiated { connection } => {
-                self.on(*connection, |attempt| attempt.renegotiated = Some(Mark::of(event)));
+                self.on(*connection, |attempt, quote| attempt.renegotiated = Some(quote.mark(event)));
             }
-            Kind::Proxied { request, name, waits } => self.of(*request, |attempt| {
+            Kind::Proxied { request, name, waits } => self.of(*request, |attempt, _| {
                 attempt.connection_name = redacted(name, QUOTE_BYTES_MAX).into();
                 attempt.proxied = Some(Passage { waits: *waits, ending: None });
             }),
-            Kind::Ended { request, ending } => self.of(*request, |attempt| {
+            Kind::Ended { request, ending } => self.of(*request, |attempt, quote| {
                 if let Some(proxied) = &mut attempt.proxied {
-                    proxied.ending = Some((Mark::of(event), *ending));
+                    proxied.ending = Some((quote.mark(event), *ending));
                 }
             }),
             Kind::ClosedIdle => {}
@@ -207,7 +230,8 @@ impl Timeline {
         let made = Request {
             name: redacted(name, QUOTE_BYTES_MAX).into(),
             method: Box::default(),
-            attempts: Vec::new(),
+            // An attempt is large, and most requests need one.
+            attempts: Vec::with_capacity(1),
             released: None,
             releases_told: false,
         };
@@ -236,15 +260,15 @@ impl Timeline {
             connection_name: name.into(),
             origin,
             queued,
-            assigned: Some(Mark::of(event)),
+            assigned: Some(self.quote.mark(event)),
             ..Attempt::default()
         });
     }
 
     fn connected(&mut self, connection: Id, event: &Event<'_>) {
         self.connections.entry(connection).or_default().stands = true;
-        self.on(Some(connection), |attempt| {
-            attempt.connected = Some(Mark::of(event));
+        self.on(Some(connection), |attempt, quote| {
+            attempt.connected = Some(quote.mark(event));
             attempt.origin = Origin::Fresh;
         });
     }
@@ -257,7 +281,7 @@ impl Timeline {
         let status = open.attempts.last().and_then(|last| last.answered.as_ref()).map(|(_, status)| *status);
         // What is closed before the reply is the request's own body.
         let Some(status) = status else { return };
-        open.released = Some(Mark::of(event));
+        open.released = Some(self.quote.mark(event));
         if status.is_none_or(is_last) {
             self.over(request);
         }
@@ -272,33 +296,37 @@ impl Timeline {
         match told_before {
             // The application hears of what the library had heard of.
             Some(_) if heard == Heard::Application => {
-                self.of(request, |attempt| {
+                self.of(request, |attempt, _| {
                     if let Some((_, _, heard)) = &mut attempt.failed {
                         *heard = Heard::Application;
                     }
                 });
             }
             Some(_) => {}
-            None => self.of(request, |attempt| attempt.failed = Some((Mark::of(event), failure, heard))),
+            None => {
+                self.of(request, |attempt, quote| attempt.failed = Some((quote.mark(event), failure, heard)))
+            }
         }
         if heard == Heard::Application {
             self.over(request);
         }
     }
 
-    fn on(&mut self, connection: Option<Id>, change: impl FnOnce(&mut Attempt)) {
+    fn on(&mut self, connection: Option<Id>, change: impl FnOnce(&mut Attempt, &mut Quote)) {
         let request = connection.and_then(|id| self.connections.get(&id)).and_then(|known| known.request);
         if let Some(request) = request {
             self.of(request, change);
         }
     }
 
-    fn of(&mut self, request: Id, change: impl FnOnce(&mut Attempt)) {
+    fn of(&mut self, request: Id, change: impl FnOnce(&mut Attempt, &mut Quote)) {
         let Some(open) = self.open.get_mut(&request) else { return };
         if open.attempts.is_empty() {
             open.attempts.push(Attempt::default());
         }
-        open.attempts.last_mut().map(change);
+        if let Some(attempt) = open.attempts.last_mut() {
+            change(attempt, &mut self.quote);
+        }
     }
 
     fn over(&mut self, request: Id) {

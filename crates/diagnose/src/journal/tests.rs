@@ -1,193 +1,19 @@
-//! Journals as the product writes them, of one attempt after the other.
+//! What is said of journals, whoever's records there are.
 
 use std::fs;
-use std::net::SocketAddr;
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-use repono_core::id::{ConnectionId, TransId};
-use repono_core::request::Method;
-use repono_core::time::Timestamp;
 use repono_journal::{
-    ClosedBy, ConnectionRecord, EndCause, EndCode, EndPhase, Journal, JournalConfig, Manner, Outcome, Phases,
-    RequestRecord, Reuse, Side, Stamp, Text, Turns, UrlPath,
+    ClosedBy, ConnectionRecord, EndCause, EndCode, EndPhase, Journal, JournalConfig, Manner, Side, Text,
 };
 
 use crate::diagnosis::{Diagnoser, Diagnosis};
 use crate::finding::{Confidence, Hop};
-
-const MS: u64 = 1_000_000;
-const S: u64 = 1_000 * MS;
-
-/// A wall clock of 2026; all clocks of one host run alike.
-const EPOCH_S: u64 = 1_795_000_000;
-
-/// What happens on one connection of client, balancer and head.
-#[derive(Clone, Copy)]
-struct Attempt {
-    number: u8,
-    /// Which attempt at its request it is.
-    attempt: u8,
-    asked_ns: u64,
-    sent_ns: u64,
-    client: Client,
-    balancer: Balancer,
-    /// When the head read the request, and how long it worked.
-    head: Option<(u64, u64)>,
-}
-
-#[derive(Clone, Copy)]
-enum Client {
-    Answered { after_ns: u64 },
-    Lost { after_ns: u64, code: &'static str, by: ClosedBy },
-}
-
-#[derive(Clone, Copy)]
-struct Balancer {
-    heard_ns: u64,
-    ended_ns: u64,
-    by: ClosedBy,
-    worst_turn_ns: u64,
-}
-
-/// The difference of the head's host's clock, and its own boot id.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Heads {
-    OnTheSameHost,
-    Behind(u64),
-    Silent,
-}
-
-fn at(ns: u64, behind_ns: u64) -> Stamp {
-    Stamp { wall_ns: EPOCH_S * S + ns - behind_ns, mono_ns: 1_000 * S + ns }
-}
-
-fn ids(number: u8) -> (ConnectionId, ConnectionId, TransId) {
-    let mut random = StdRng::seed_from_u64(number.into());
-    let trans = TransId::new(Timestamp::from_unix_seconds(EPOCH_S), &mut random);
-    (ConnectionId::from_bytes([number; 12]), ConnectionId::from_bytes([100 + number; 12]), trans)
-}
-
-fn ends() -> (SocketAddr, SocketAddr) {
-    ("10.0.0.7:56478".parse().unwrap(), "10.0.1.10:443".parse().unwrap())
-}
-
-impl Attempt {
-    fn healthy(number: u8, sent_ns: u64) -> Self {
-        let ended_ns = sent_ns + 10 * S;
-        Self {
-            number,
-            attempt: 1,
-            asked_ns: sent_ns,
-            sent_ns,
-            client: Client::Answered { after_ns: 4 * MS },
-            balancer: Balancer {
-                heard_ns: sent_ns + 4 * MS,
-                ended_ns,
-                by: ClosedBy::Client,
-                worst_turn_ns: 3 * MS,
-            },
-            head: Some((sent_ns + MS, 2 * MS)),
-        }
-    }
-
-    fn client(&self) -> (RequestRecord, ConnectionRecord) {
-        let (own, peer, trans) = ids(self.number);
-        let (source, destination) = ends();
-        let started = at(self.asked_ns, 0);
-        let sent_ns = started.mono_ns + self.sent_ns - self.asked_ns;
-        let request = RequestRecord {
-            attempts: self.attempt,
-            balancer_id: Some(peer),
-            method: Some(Method::Get),
-            path: UrlPath::of_target(b"/v1/demo/files/a"),
-            reuse: Reuse::Reused { idle_before_ns: 90 * S, requests_before: 3 },
-            ..RequestRecord::new(Side::Client, own, started, source, destination)
-        };
-        let connection = ConnectionRecord {
-            balancer_id: Some(peer),
-            ..ConnectionRecord::new(Side::Client, own, at(self.sent_ns - S, 0), source, destination)
-        };
-        match self.client {
-            Client::Answered { after_ns } => (
-                RequestRecord {
-                    trans_id: Some(trans),
-                    ended_mono_ns: sent_ns + after_ns,
-                    status: Some(200),
-                    phases_ns: Phases { wait: after_ns, ..Phases::NONE },
-                    outcome: Outcome::Complete,
-                    ..request
-                },
-                ConnectionRecord {
-                    ended: at(self.sent_ns + after_ns + S, 0),
-                    closed_by: ClosedBy::Us,
-                    ..connection
-                },
-            ),
-            Client::Lost { after_ns, code, by } => (
-                RequestRecord {
-                    ended_mono_ns: sent_ns + after_ns,
-                    outcome: Outcome::Failed(code),
-                    ..request
-                },
-                ConnectionRecord { ended: at(self.sent_ns + after_ns, 0), closed_by: by, ..connection },
-            ),
-        }
-    }
-
-    fn balancer(&self) -> ConnectionRecord {
-        let (_, id, _) = ids(self.number);
-        let (source, destination) = ends();
-        let Balancer { heard_ns, ended_ns, by, worst_turn_ns } = self.balancer;
-        ConnectionRecord {
-            ended: at(ended_ns, 0),
-            closed_by: by,
-            manner: Manner::Fin,
-            idle_at_close_ns: ended_ns - heard_ns,
-            turns: Some(Turns { count: 2, worst_ns: worst_turn_ns, last_ns: worst_turn_ns }),
-            ..ConnectionRecord::new(Side::Balancer, id, at(self.sent_ns - S, 0), source, destination)
-        }
-    }
-
-    fn head(&self, behind_ns: u64) -> Option<RequestRecord> {
-        let (_, id, trans) = ids(self.number);
-        let (source, destination) = ends();
-        let (begun_ns, took_ns) = self.head?;
-        let started = at(begun_ns, behind_ns);
-        Some(RequestRecord {
-            trans_id: Some(trans),
-            balancer_id: Some(id),
-            ended_mono_ns: started.mono_ns + took_ns,
-            status: Some(200),
-            phases_ns: Phases { wait: took_ns, authorize: took_ns / 2, ..Phases::NONE },
-            outcome: Outcome::Complete,
-            ..RequestRecord::new(Side::Head, id, started, source, destination)
-        })
-    }
-}
+use crate::synthetic::journals::{Attempt, Balancer, Client, Heads, MS, S, at, ends, ids, journals};
 
 /// What is said of these attempts, from the journals of all.
 fn said(attempts: &[Attempt], heads: Heads) -> Diagnosis {
-    let dir = tempfile::tempdir().unwrap();
-    let [client, balancer, head] = ["client", "balancer", "head"]
-        .map(|name| Journal::open(JournalConfig::new(dir.path(), name, name)).unwrap());
-    let behind_ns = if let Heads::Behind(ns) = heads { ns } else { 0 };
-    for attempt in attempts {
-        let (request, connection) = attempt.client();
-        client.shared().request(&request);
-        client.shared().connection(&connection);
-        balancer.shared().connection(&attempt.balancer());
-        attempt.head(behind_ns).iter().for_each(|work| head.shared().request(work));
-    }
-    [client, balancer, head].into_iter().for_each(Journal::close);
     let mut diagnoser = Diagnoser::new().unwrap();
-    for name in ["client", "balancer", "head"] {
-        let text = fs::read_to_string(dir.path().join(format!("{name}.jsonl"))).unwrap_or_default();
-        let text = match (name, heads) {
-            ("head", Heads::Silent) => continue,
-            ("head", Heads::Behind(_)) => text.replace("\"boot\":{\"id\":\"", "\"boot\":{\"id\":\"another-"),
-            _ => text,
-        };
+    for (name, text) in journals(attempts, heads) {
         diagnoser.read(name, text.as_bytes()).unwrap();
     }
     let diagnosis = diagnoser.finish();

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::TIMES_CONFIGURATION;
 use super::lanes::{Dot, Lanes, apart};
-use super::text::{capital, instant, limit, place, proof, units};
+use super::text::{UNDECIDED, UNTIMED, capital, happened, instant, limit, place, possible, proof, units};
 use crate::adapter::Format;
 use crate::diagnosis::{Diagnosis, Limit};
 use crate::finding::{Finding, Tone};
@@ -63,12 +63,14 @@ fn of_finding(diagnosis: &Diagnosis, finding: &Finding) -> Markup {
                 span { (finding.count) " of " (finding.attempts) " attempts" }
                 @if let (Some(added), Some(worst)) = (finding.added, finding.worst) {
                     span { (in_words(added)) " waited in all, " (in_words(worst)) " at the longest" }
+                } @else if finding.steps.iter().all(|step| step.mark.at.is_none()) {
+                    span { (UNTIMED) }
                 }
             }
             p { (finding.summary) }
             p { (finding.explanation) }
             (drawing(&lanes))
-            h2 { "What happened" }
+            h2 { (happened(diagnosis)) }
             ol {
                 @for (at, step) in finding.steps.iter().enumerate() {
                     li.(tone(step.tone)) {
@@ -90,7 +92,10 @@ fn of_finding(diagnosis: &Diagnosis, finding: &Finding) -> Markup {
             h2 { "Where" }
             ul {
                 @for candidate in &finding.candidates {
-                    li { "Possible: " (candidate.title) " (" (candidate.hop) ")" }
+                    li { (possible(candidate)) }
+                }
+                @if !finding.candidates.is_empty() {
+                    li { (UNDECIDED) }
                 }
                 @for other in &finding.ruled_out {
                     li { "Not " (other) }

@@ -58,5 +58,5 @@ fn of_finding(diagnosis: &Diagnosis, finding: &Finding) -> Value {
 
 fn of_mark(diagnosis: &Diagnosis, mark: &Mark) -> Value {
     let file = diagnosis.inputs.get(mark.place.file).map(|input| input.name.as_str());
-    json!({ "file": file, "line": mark.place.line, "text": mark.text })
+    json!({ "file": file, "line": mark.place.line, "text": &*mark.text })
 }

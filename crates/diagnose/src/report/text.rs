@@ -10,7 +10,7 @@ use super::lanes::{Lanes, apart};
 use crate::adapter::Format;
 use crate::diagnosis::{Diagnosis, InputFacts, Limit, named};
 use crate::event::Instant;
-use crate::finding::{Confidence, Finding, Tone};
+use crate::finding::{Candidate, Confidence, Finding, Hop, Tone};
 use crate::span::in_words;
 use crate::timeline::Mark;
 
@@ -22,6 +22,12 @@ const LANE_COLUMNS: f64 = 64.0;
 
 /// Columns of a step on it, with a gap.
 const DOT_COLUMNS: f64 = 4.0;
+
+/// Why several candidates are given.
+pub(super) const UNDECIDED: &str = "These cannot be told apart without times: under 50 ms it is a race, from 1 s on a silent drop. What adds times is said at the end.";
+
+/// Why no time is given that was lost.
+pub(super) const UNTIMED: &str = "how long it took is not known: the log has no times";
 
 /// How headings and quotations are set.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -112,9 +118,9 @@ fn report(diagnosis: &Diagnosis, style: Style) -> String {
 fn of_finding(page: &mut Page, diagnosis: &Diagnosis, finding: &Finding) {
     let times = if finding.count == 1 { "once".to_owned() } else { format!("{} times", finding.count) };
     page.title(&capital(&finding.title));
-    page.line(&format!("\n{} Seen {times}; as a cause it is {}.", finding.summary, finding.confidence));
+    page.line(&format!("\n{} Seen {times}. Confidence: {}.", finding.summary, finding.confidence));
     page.line(&format!("\n{}", finding.explanation));
-    page.heading("What happened");
+    page.heading(&happened(diagnosis));
     let mut quoted = None;
     for (at, step) in finding.steps.iter().enumerate() {
         page.numbered(at + 1, &format!("{}: {}", place(diagnosis, &step.mark), step.what));
@@ -134,12 +140,10 @@ fn of_finding(page: &mut Page, diagnosis: &Diagnosis, finding: &Finding) {
     page.heading("Where");
     page.item(&format!("Hop: {}", finding.hop));
     for candidate in &finding.candidates {
-        page.item(&format!("Possible: {} ({})", candidate.title, candidate.hop));
+        page.item(&possible(candidate));
     }
     if !finding.candidates.is_empty() {
-        page.item(
-            "These cannot be told apart without times: under 50 ms it is a race, from 1 s on a silent drop.",
-        );
+        page.item(UNDECIDED);
     }
     for other in &finding.ruled_out {
         page.item(&format!("Not {other}"));
@@ -148,6 +152,8 @@ fn of_finding(page: &mut Page, diagnosis: &Diagnosis, finding: &Finding) {
     page.item(&format!("{} of {} attempts", finding.count, finding.attempts));
     if let (Some(added), Some(worst)) = (finding.added, finding.worst) {
         page.item(&format!("{} waited in all, {} at the longest", in_words(added), in_words(worst)));
+    } else if finding.steps.iter().all(|step| step.mark.at.is_none()) {
+        page.item(UNTIMED);
     }
     page.heading("What to change");
     for remedy in &finding.remedies {
@@ -156,6 +162,22 @@ fn of_finding(page: &mut Page, diagnosis: &Diagnosis, finding: &Finding) {
     page.heading("What would prove it");
     page.item(proof(finding));
     page.line("");
+}
+
+/// The heading of the steps: whoever gets the report knows no file by itself.
+pub(super) fn happened(diagnosis: &Diagnosis) -> String {
+    match diagnosis.inputs.as_slice() {
+        [input] => format!("What happened in {}", input.name),
+        [..] => "What happened".to_owned(),
+    }
+}
+
+/// A candidate, and where it would lie.
+pub(super) fn possible(candidate: &Candidate) -> String {
+    match candidate.hop {
+        Hop::Unknown => format!("Possible: {}", candidate.title),
+        hop => format!("Possible: {} ({hop})", candidate.title),
+    }
 }
 
 /// What would prove a finding; what is certain is proved.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::proxied::Proxied;
+use super::span::Span;
 use crate::event::{After, Failure, Heard};
 use crate::timeline::{Attempt, Mark, Origin, Request};
 use crate::witness::{BalancerSays, Ender, HeadSays, Testimony};
@@ -86,6 +87,12 @@ pub(super) enum Own {
     /// See [`Span`].
     #[serde(rename = "transfer_took_ms")]
     TransferTook(u64),
+    /// Bytes of its body were written by themselves.
+    BodyWritten,
+    /// From the last piece of its body to the reply it took as long as in one of these
+    /// ranges, their ends included.
+    #[serde(rename = "replied_after_write_ms")]
+    RepliedAfterWrite([(u64, u64); 2]),
     /// From its head to its failure it took at least so long.
     #[serde(rename = "failed_after_ms")]
     FailedAfter(u64),
@@ -143,25 +150,6 @@ pub(super) enum Told {
     HeadLate(u64),
 }
 
-/// A part of an attempt that can take long.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Span {
-    /// From the head of the request to the reply, or to the failure.
-    #[default]
-    Reply,
-    /// From getting a connection that carries another request to its turn.
-    Queue,
-    /// From wanting a connection until it stood: name look-up and TCP.
-    Connect,
-    /// The TLS handshake.
-    Handshake,
-    /// From the head to the body that waited for 100 (Continue).
-    Continue,
-    /// From the head of the reply until the caller was done with it.
-    Transfer,
-}
-
 /// An answer, where there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -194,8 +182,18 @@ pub(crate) struct Case<'a> {
 impl Case<'_> {
     /// How long a part took; `None` where it did not take place, or no times are known.
     pub(crate) fn took(&self, span: Span) -> Option<Duration> {
-        let (from, to) = self.ends(span)?;
-        to.since(from)
+        match span {
+            Span::Written => {
+                let (answered, _) = self.attempt.answered.as_ref()?;
+                Some(answered.at?.since(self.attempt.last_written?))
+            }
+            Span::ProxyQueue => self.attempt.proxied.as_ref()?.waits.queue,
+            Span::ProxyConnect => self.attempt.proxied.as_ref()?.waits.connect,
+            Span::Reply | Span::Queue | Span::Connect | Span::Handshake | Span::Continue | Span::Transfer => {
+                let (from, to) = self.ends(span)?;
+                to.since(from)
+            }
+        }
     }
 
     fn ends(&self, span: Span) -> Option<(&Mark, &Mark)> {
@@ -216,7 +214,12 @@ impl Case<'_> {
             }
             Span::Continue if attempt.expects_continue => (&attempt.head_sent, attempt.body_sent.as_ref()),
             Span::Transfer => return answered.zip(request.released.as_ref()),
-            Span::Queue | Span::Connect | Span::Continue => return None,
+            Span::Queue
+            | Span::Connect
+            | Span::Continue
+            | Span::Written
+            | Span::ProxyQueue
+            | Span::ProxyConnect => return None,
         };
         from.as_ref().zip(to)
     }
@@ -291,6 +294,15 @@ impl Case<'_> {
             Own::HandshakeTook(ms) => self.took_ms(Span::Handshake, ms),
             Own::ContinueTook(ms) => self.took_ms(Span::Continue, ms),
             Own::TransferTook(ms) => self.took_ms(Span::Transfer, ms),
+            Own::BodyWritten => attempt.body_sent.is_some().into(),
+            // A rhythm is none without a clock.
+            Own::RepliedAfterWrite(ranges) => self
+                .took(Span::Written)
+                .is_some_and(|wait| {
+                    let ms = wait.as_millis();
+                    ranges.iter().any(|(from, to)| (u128::from(*from)..=u128::from(*to)).contains(&ms))
+                })
+                .into(),
             Own::FailedAfter(ms) => waited(failure.is_some(), &|wait| wait >= Duration::from_millis(ms)),
             Own::FailedWithin(ms) => waited(failure.is_some(), &|wait| wait <= Duration::from_millis(ms)),
             // Not the time until a reply that began soon was cut off.
@@ -338,13 +350,14 @@ impl Case<'_> {
     }
 
     pub(super) fn all(&self, conditions: &[Condition]) -> Answer {
-        let answers = || conditions.iter().map(|condition| self.answer(*condition));
-        if answers().any(|answer| answer == Answer::No) {
-            Answer::No
-        } else if answers().any(|answer| answer == Answer::Unknown) {
-            Answer::Unknown
-        } else {
-            Answer::Yes
+        let mut all = Answer::Yes;
+        for condition in conditions {
+            match self.answer(*condition) {
+                Answer::No => return Answer::No,
+                Answer::Unknown => all = Answer::Unknown,
+                Answer::Yes => {}
+            }
         }
+        all
     }
 }

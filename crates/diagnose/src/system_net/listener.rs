@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use crate::input::{E2E_EVENT, Line};
+use crate::input::{E2E_EVENT, E2E_EVENT_END, Line};
 
 /// Bytes of one delimited event that are kept until its quotes are closed.
 const BYTES_MAX: usize = 256 << 10;
@@ -39,6 +39,8 @@ pub(super) enum Written<'a> {
     Line(&'a str),
     /// A whole event, as the text listener's lines.
     Event(String),
+    /// The same, behind something that is none.
+    EventBehind(String),
     /// A part of one.
     Part,
     /// None of these.
@@ -54,6 +56,10 @@ impl Listener {
     pub(super) fn take<'a>(&mut self, Line { place, text: line, .. }: Line<'a>) -> Written<'a> {
         if line.starts_with(E2E_EVENT) {
             return event_of_xml(line).map_or(Written::Foreign, Written::Event);
+        }
+        // What another program wrote between two events is read with the second.
+        if let Some(event) = behind_another(line).filter(|_| self.open.is_empty()) {
+            return event_of_xml(event).map_or(Written::Foreign, Written::EventBehind);
         }
         let begins = line.starts_with(DELIMITED);
         if self.open.is_empty() && !begins {
@@ -157,6 +163,11 @@ fn unquoted(quoted: &str) -> (Cow<'_, str>, &str) {
         return (field, after);
     }
     (Cow::Borrowed(quoted), "")
+}
+
+/// An event that does not begin its line.
+fn behind_another(line: &str) -> Option<&str> {
+    line.ends_with(E2E_EVENT_END).then(|| line.get(line.find(E2E_EVENT)?..)).flatten()
 }
 
 fn event_of_xml(event: &str) -> Option<String> {

@@ -119,7 +119,7 @@ impl<'a> Record<'a> {
                 Production::Footer { .. }
                 | Production::Close(_)
                 | Production::Blank(_)
-                | Production::Certificate(_)
+                | Production::Certificate { .. }
                 | Production::Frame(_)
                 | Production::Wrapped(_)
                 | Production::Elided(_) => {}

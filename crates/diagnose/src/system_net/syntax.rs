@@ -7,10 +7,15 @@
 //! come from resources, so that only their place is relied on.
 
 use std::fmt;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
+
+mod certificate;
 mod message;
 mod scan;
 
+pub(crate) use certificate::{Part, Section};
 pub(crate) use message::{Message, Object, Target};
 
 use scan::{is_blank, trim_end, trim_start};
@@ -67,8 +72,9 @@ impl<'a> Head<'a> {
     /// `None` for a line that begins no event.
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
         const NAME: &str = "System.Net";
+        static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(NAME));
         let window = line.get(..floor(line, PREFIX_BYTES_MAX))?;
-        let at = memchr::memmem::find(window.as_bytes(), NAME.as_bytes())?;
+        let at = FINDER.find(window.as_bytes())?;
         let (prefix, from_name) = line.split_at_checked(at)?;
         let source_end = from_name.find(' ')?;
         let (source, after) = from_name.split_at_checked(source_end)?;
@@ -134,7 +140,7 @@ pub(crate) enum Line<'a> {
     /// An empty line: after a request line, before a head's end, in a certificate.
     Blank(&'a str),
     /// A line of `Remote certificate: […`.
-    Certificate(&'a str),
+    Certificate { part: Part, line: &'a str },
     /// A frame of a call stack, in the language of the machine.
     Frame(&'a str),
     /// The rest of a message that was wrapped.
@@ -152,8 +158,8 @@ pub(crate) enum Within {
     Message,
     /// A message with an open parenthesis.
     Parenthesis,
-    /// `Remote certificate:` and its like.
-    Certificate,
+    /// `Remote certificate:` and its like, in this section of it.
+    Certificate(Section),
     /// An exception, or a call stack of a footer.
     Stack,
     /// Between `{` and `}.`.
@@ -165,10 +171,12 @@ pub(crate) enum Within {
 impl Within {
     /// After the first line of an event.
     pub(crate) fn after(head: &Head<'_>, message: &Message<'_>) -> Self {
+        if let Some(section) = message.certificate() {
+            return Self::Certificate(section);
+        }
         match message {
-            Message::Certificate { .. } => Self::Certificate,
             Message::Exception { .. } => Self::Stack,
-            _ if scan::is_open(head.rest) => Self::Parenthesis,
+            Message::Call { .. } | Message::Security { .. } if scan::is_open(head.rest) => Self::Parenthesis,
             _ => Self::Message,
         }
     }
@@ -198,9 +206,13 @@ impl Within {
             _ => {}
         }
         match self {
+            Self::Parenthesis if !scan::is_argument(text) => (Line::Foreign(line), self),
             Self::Parenthesis if scan::is_open_after(text) => (Line::Wrapped(line), self),
             Self::Parenthesis => (Line::Wrapped(line), Self::Message),
-            Self::Certificate => (Line::Certificate(line), self),
+            Self::Certificate(section) => match section.next(text) {
+                Some((part, section)) => (Line::Certificate { part, line }, Self::Certificate(section)),
+                None => (Line::Foreign(line), self),
+            },
             Self::Stack if scan::is_frame(indent, text) => (Line::Frame(line), self),
             Self::Message | Self::Stack | Self::Footers | Self::Fields => (Line::Foreign(line), self),
         }
@@ -230,7 +242,7 @@ impl fmt::Display for Line<'_> {
             Self::Open(line)
             | Self::Close(line)
             | Self::Blank(line)
-            | Self::Certificate(line)
+            | Self::Certificate { line, .. }
             | Self::Frame(line)
             | Self::Wrapped(line)
             | Self::Elided(line)

@@ -50,6 +50,27 @@ fn our_own_fixture_is_read_without_a_foreign_line() {
     assert_eq!(foreign, Vec::<usize>::new());
 }
 
+/// A line of another program within what may span lines belongs to none of it.
+#[test]
+fn nothing_takes_a_line_of_any_form() {
+    let trace = "System.Net Information: 0 : [7312] ";
+    let stranger = "connected to cache-3!";
+    for (before, after) in [
+        ("Remote certificate: [Version]", "  V3"),
+        ("SecureChannel#7 - Locating the private key for the certificate: [Subject]", "  CN=a"),
+        ("InitializeSecurityContext(credential = a,", "context = (null), targetName = b)"),
+        ("ConnectStream#7 - Sending headers", "{"),
+        ("Enumerating security packages:", ""),
+    ] {
+        let (printed, foreign) = restored(&format!("{trace}{before}\n{after}\n{stranger}\n"));
+        assert!(printed.ends_with(&format!("{stranger}\n")));
+        assert_eq!(foreign, [3], "{before}");
+    }
+    let (_, foreign) =
+        restored(&format!("{trace}Enumerating security packages:\n{trace}NTLM\n{trace}{stranger}\n"));
+    assert_eq!(foreign, [3]);
+}
+
 /// Real traces, where they are at hand.
 #[test]
 fn traces_of_the_field_are_read_without_a_foreign_line() {

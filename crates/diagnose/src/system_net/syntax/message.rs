@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Level;
 use super::scan::trim_start;
+use super::{Level, Section};
 
 /// `Type#hash`. The hash is not unique for ever: it may be another object's later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +82,9 @@ const SENTENCES: [&str; 9] = [
     "Unable to find",
 ];
 
+/// The longest name of a security package: those that Windows has are below 50 bytes.
+const PACKAGE_BYTES_MAX: usize = 64;
+
 /// What announces [`Message::Package`].
 const PACKAGES: &str = "Enumerating security packages";
 
@@ -110,7 +113,16 @@ impl<'a> Message<'a> {
             .or_else(|| certificate(rest))
             .or_else(|| exception(rest, level))
             .or_else(|| sentence(rest))
-            .or_else(|| listing.then_some(Self::Package(rest)))
+            .or_else(|| (listing && is_package(rest)).then_some(Self::Package(rest)))
+    }
+
+    /// The section of a certificate that begins at its end: `Remote certificate: [Version]`.
+    pub(crate) fn certificate(&self) -> Option<Section> {
+        match self {
+            Self::Certificate { text, .. } => Section::of(text),
+            Self::Remark { text, .. } => Section::of(text.rsplit_once(": ")?.1),
+            _ => None,
+        }
     }
 
     /// Whether names of packages may follow.
@@ -242,7 +254,12 @@ fn octets(rest: &str) -> Option<Message<'_>> {
 fn certificate(rest: &str) -> Option<Message<'_>> {
     let at = rest.find(": [")?;
     let (lead, text) = rest.split_at_checked(at + 2)?;
-    (!lead.contains('#')).then_some(Message::Certificate { lead, text })
+    (!lead.contains('#') && Section::of(text).is_some()).then_some(Message::Certificate { lead, text })
+}
+
+/// The name of a security package, such as `Microsoft Unified Security Protocol Provider`.
+fn is_package(text: &str) -> bool {
+    text.len() <= PACKAGE_BYTES_MAX && text.chars().all(|c| c.is_alphanumeric() || " -_".contains(c))
 }
 
 /// Some words, then a target, then a dash: at the level of errors only.

@@ -36,6 +36,11 @@ pub(super) fn is_open_after(text: &str) -> bool {
     depth(text) >= 0
 }
 
+/// Whether a line can be the rest of arguments that were wrapped: `context = (null),`.
+pub(super) fn is_argument(text: &str) -> bool {
+    text.contains(" = ") || text.trim_end_matches('.').ends_with([')', ','])
+}
+
 fn depth(text: &str) -> i32 {
     text.bytes().fold(0_i32, |depth, byte| match byte {
         b'(' => depth.saturating_add(1),
