@@ -168,7 +168,7 @@ impl Har {
             }
         }
         if entry.response.status != 0 {
-            say(times.answered, Kind::Answered { request, status: entry.response.status });
+            say(times.answered, Kind::Answered { request, status: Some(entry.response.status) });
         }
         match failure {
             Some(failure) => say(times.ended, Kind::Failed { request, failure, heard: Heard::Application }),

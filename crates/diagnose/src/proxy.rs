@@ -159,7 +159,7 @@ impl Records {
             say(access.sent, Kind::HeadSent { request, expects_continue: false, expires: None });
         }
         if let Some((at, status)) = access.answered {
-            say(Some(at), Kind::Answered { request, status });
+            say(Some(at), Kind::Answered { request, status: Some(status) });
         }
         if let Some(ending) = access.ending {
             say(access.ended, Kind::Ended { request, ending });

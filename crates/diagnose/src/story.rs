@@ -21,11 +21,12 @@ pub(crate) fn summary(case: &Case<'_>, at: Where<'_>) -> String {
         attempt
             .answered
             .as_ref()
-            .map(|(mark, status)| format!("was answered with {status} at {}", at(mark.place))),
+            .map(|(mark, status)| format!("was answered{} at {}", with(*status, " with "), at(mark.place))),
     );
     if let Some((mark, ending)) = ending(attempt) {
         said.push(format!("ended at {}: {ending}", at(mark.place)));
     }
+    said.extend(attempt.wire.as_ref().and_then(|wire| wire.trouble).map(|trouble| trouble.to_string()));
     if let Some(next) = case.next {
         said.push(format!("was sent again unseen on {}", resent(next, at)));
         match (&next.answered, &next.failed) {
@@ -41,6 +42,11 @@ pub(crate) fn summary(case: &Case<'_>, at: Where<'_>) -> String {
     } else {
         format!("{name} {} and {last}.", said.join(", "))
     }
+}
+
+/// A status, where it is known.
+fn with(status: Option<u16>, word: &str) -> String {
+    status.map(|status| format!("{word}{status}")).unwrap_or_default()
 }
 
 /// How it ended, as a proxy says.
@@ -75,7 +81,7 @@ fn resent(next: &Attempt, at: Where<'_>) -> String {
             if connected.place == done.place {
                 return format!("the new {name} with {how} ({})", at(done.place));
             }
-            format!("the new {name} with {how} (lines {} to {})", connected.place.line, done.place.line)
+            format!("the new {name} with {how} ({} to {})", at(connected.place), done.place.line)
         }
         None => format!("the new {name} ({})", at(connected.place)),
     }
@@ -106,7 +112,7 @@ pub(crate) fn steps(case: &Case<'_>) -> Vec<Step> {
     }
     steps.plain(attempt, attempt.head_sent.as_ref(), "the head of the request is written".to_owned());
     if let Some((mark, status)) = &attempt.answered {
-        steps.add(attempt, Tone::Well, Some(mark), format!("the reply begins: {status}"));
+        steps.add(attempt, Tone::Well, Some(mark), format!("the reply begins{}", with(*status, ": ")));
     }
     if let Some((mark, _, _)) = &attempt.failed {
         let before = if attempt.answered.is_some() { "" } else { " before any reply" };
@@ -115,7 +121,14 @@ pub(crate) fn steps(case: &Case<'_>) -> Vec<Step> {
     if let Some((mark, ending)) = ending(attempt) {
         steps.add(attempt, Tone::Badly, Some(mark), format!("it ends: {ending}"));
     }
-    steps.0.extend(attempt.testimony.steps.iter().cloned());
+    let told = attempt.testimony.steps.iter().cloned();
+    if attempt.wire.is_some() {
+        // Packets stand in the order in which things happened, and say why an attempt fails.
+        steps.0.splice(..0, told);
+        steps.0.sort_by_key(|step| step.mark.place);
+    } else {
+        steps.0.extend(told);
+    }
     if let Some(next) = case.next {
         steps.again(next);
     }
@@ -151,7 +164,7 @@ impl Steps {
             self.plain(next, Some(mark), how.to_owned());
         }
         if let Some((mark, status)) = &next.answered {
-            self.add(next, Tone::Well, Some(mark), format!("the reply begins: {status}"));
+            self.add(next, Tone::Well, Some(mark), format!("the reply begins{}", with(*status, ": ")));
         }
         if let Some((mark, _, _)) = &next.failed {
             self.add(next, Tone::Badly, Some(mark), "it fails again".to_owned());

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::event::{After, Event, Extent, Failure, Heard, Id, Instant, Kind, Place};
 use crate::proxy::Passage;
 use crate::redact::redacted;
+use crate::wire::Wire;
 use crate::witness::{Names, Testimony};
 
 /// Requests that are followed at a time; of more the eldest is told as it stands.
@@ -77,12 +78,14 @@ pub(crate) struct Attempt {
     /// Another request was on the connection when this one got it.
     pub(crate) queued: bool,
     pub(crate) body_sent: Option<Mark>,
-    pub(crate) answered: Option<(Mark, u16)>,
+    pub(crate) answered: Option<(Mark, Option<u16>)>,
     pub(crate) after: Option<After>,
     pub(crate) clock: Option<Instant>,
     pub(crate) failed: Option<(Mark, Failure, Heard)>,
     /// What a proxy says of it.
     pub(crate) proxied: Option<Passage>,
+    /// What packets tell of it.
+    pub(crate) wire: Option<Box<Wire>>,
     pub(crate) names: Names,
     pub(crate) testimony: Testimony,
 }
@@ -149,7 +152,7 @@ impl Timeline {
             }
             Kind::Answered { request, status } => {
                 self.of(*request, |attempt| attempt.answered = Some((Mark::of(event), *status)));
-                if !self.releases_told && is_last(*status) {
+                if !self.releases_told && status.is_none_or(is_last) {
                     self.answered.push(*request);
                 }
             }
@@ -166,6 +169,9 @@ impl Timeline {
                 attempt.connection_name = redacted(name, QUOTE_BYTES_MAX).into();
                 attempt.proxied = Some(Passage { waits: *waits, ending: None });
             }),
+            Kind::Captured { request, wire } => {
+                self.of(*request, |attempt| attempt.wire = Some(wire.clone()));
+            }
             Kind::Ended { request, ending } => self.of(*request, |attempt| {
                 if let Some(proxied) = &mut attempt.proxied {
                     proxied.ending = Some((Mark::of(event), *ending));
@@ -258,7 +264,7 @@ impl Timeline {
         // What is closed before the reply is the request's own body.
         let Some(status) = status else { return };
         open.released = Some(Mark::of(event));
-        if is_last(status) {
+        if status.is_none_or(is_last) {
             self.over(request);
         }
     }

@@ -73,7 +73,11 @@ impl<'a> Summary<'a> {
             );
         }
         if self.response_code != 0 && self.time_starttransfer > 0.0 {
-            said.to(to, self.time_starttransfer, Kind::Answered { request, status: self.response_code });
+            said.to(
+                to,
+                self.time_starttransfer,
+                Kind::Answered { request, status: Some(self.response_code) },
+            );
         }
         let end = match failure_of_code(self.exitcode) {
             Some(failure) => Kind::Failed { request, failure, heard: Heard::Application },

@@ -147,7 +147,7 @@ impl Transfer {
             // 1xx is no reply yet; of 101 no other follows, and nobody asks here.
             self.reply = Reply { status: (status >= 200).then_some(status), ..Reply::default() };
             if let Some(status) = self.reply.status {
-                at.say(to, Kind::Answered { request, status });
+                at.say(to, Kind::Answered { request, status: Some(status) });
             }
         } else if line.is_empty() {
             if self.reply.status.is_some() {

@@ -253,7 +253,7 @@ impl Told {
         if let Some(status) = self.status {
             let Phases { send, wait, .. } = self.phases;
             let answered = sent.after(Duration::from_nanos(send.saturating_add(wait)));
-            say(answered, Kind::Answered { request, status });
+            say(answered, Kind::Answered { request, status: Some(status) });
             say(answered, Kind::Fields { request, after: After::Kept, clock: None });
         }
         let failure = self.code.as_deref().and_then(failure);

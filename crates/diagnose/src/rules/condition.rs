@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::captured::Captured;
 use super::proxied::Proxied;
 use crate::event::{After, Failure, Heard};
 use crate::timeline::{Attempt, Mark, Origin, Request};
@@ -19,6 +20,8 @@ pub(super) enum Condition {
     Told(Told),
     /// What a proxy's own record tells.
     Proxied(Proxied),
+    /// What packets tell.
+    Captured(Captured),
 }
 
 /// What the log of an attempt tells of it.
@@ -233,6 +236,7 @@ impl Case<'_> {
         match condition {
             Condition::Own(condition) => self.own(condition),
             Condition::Proxied(condition) => condition.answer(self.attempt),
+            Condition::Captured(condition) => condition.answer(self.attempt),
             // What nobody testifies to makes no candidate: all hops would be candidates.
             Condition::Told(condition) => match self.told(condition) {
                 Answer::Unknown => Answer::No,
@@ -280,7 +284,7 @@ impl Case<'_> {
                 attempt.expires.zip(attempt.clock).is_some_and(|(until, now)| until <= now).into()
             }
             Own::Status(wanted) => {
-                attempt.answered.as_ref().is_some_and(|(_, status)| *status == wanted).into()
+                attempt.answered.as_ref().is_some_and(|(_, status)| *status == Some(wanted)).into()
             }
             Own::QueueTook(ms) => self.took_ms(Span::Queue, ms),
             Own::ConnectTook(ms) => self.took_ms(Span::Connect, ms),

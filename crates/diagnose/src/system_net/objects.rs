@@ -236,7 +236,7 @@ impl Objects {
         let current = self.connections.get(&key(thread.0, object)).and_then(|connection| connection.current);
         let Some(request) = current else { return };
         if let Some(status) = status(text) {
-            to.tell(Kind::Answered { request, status });
+            to.tell(Kind::Answered { request, status: Some(status) });
         } else if rest.has_fields {
             to.tell(Kind::Fields { request, after: after(rest), clock: clock(rest) });
         }
