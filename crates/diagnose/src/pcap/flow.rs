@@ -18,6 +18,9 @@ use crate::finding::Tone;
 use crate::wire::{End, Opening, Side};
 use handshake::Tls;
 
+/// Room for less than a packet is none.
+const FULL_BYTES: u32 = 1_000;
+
 /// Where turns go that are over.
 pub(super) struct Out<'o> {
     pub(super) over: &'o mut Vec<Turn>,
@@ -345,6 +348,3 @@ impl Flow {
         self.life = Life::Over;
     }
 }
-
-/// Room for less than a packet is none.
-const FULL_BYTES: u32 = 1_000;

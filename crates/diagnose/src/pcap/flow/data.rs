@@ -126,11 +126,12 @@ impl Flow {
         idle: Duration,
         out: &mut Out<'_>,
     ) {
+        let kept = self.kept(segment);
         let is_early_over = self.tls.early.is_some() && idle >= GOES_ON_WITHIN;
         match self.turn.as_deref_mut() {
             Some(turn) if turn.reply.is_none() && !is_early_over => {
                 if let Some(sent) = &mut turn.sent {
-                    sent.append(seen, segment.seq.wrapping_add(segment.length), segment.payload);
+                    sent.append(seen, segment.seq.wrapping_add(segment.length), kept);
                 }
                 self.was_held(seen);
             }
@@ -140,6 +141,14 @@ impl Flow {
                 self.begin(segment, seen, idle);
             }
             Some(_) | None => {}
+        }
+    }
+
+    /// What of a segment's payload is looked at later: nothing that cannot be read.
+    fn kept<'p>(&self, segment: &Segment<'p>) -> &'p [u8] {
+        match self.protocol {
+            Protocol::Http => segment.payload,
+            Protocol::Unknown | Protocol::Tls | Protocol::Opaque | Protocol::Upgraded => &[],
         }
     }
 
@@ -163,7 +172,7 @@ impl Flow {
             more: None,
             continued: false,
         };
-        sent.append(seen, segment.seq.wrapping_add(segment.length), segment.payload);
+        sent.append(seen, segment.seq.wrapping_add(segment.length), self.kept(segment));
         sent.more = None;
         turn.sent = Some(sent);
         if let Some(fin) = self.peer.fin {
@@ -189,9 +198,10 @@ impl Flow {
             self.was_held(seen);
             self.goes_on(seen, under_way, payload);
         }
+        let kept = self.kept(segment);
         let Some(turn) = self.turn.as_deref_mut() else { return };
         let Some(reply) = &mut turn.reply else { return };
-        reply.append(seen, segment.seq.wrapping_add(segment.length), segment.payload);
+        reply.append(seen, segment.seq.wrapping_add(segment.length), kept);
         self.is_full = false;
         if self.protocol == Protocol::Http && turn.replied().is_some_and(|replied| replied.status == 101) {
             self.protocol = Protocol::Upgraded;
