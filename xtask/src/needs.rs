@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::run::{command, root};
 
 /// A program that a test runs, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 17] = [
+const PROGRAMS: [(&str, &str); 18] = [
     ("curl", "curl"),
     ("wget", "wget"),
     ("go", "golang-go"),
@@ -25,6 +25,7 @@ const PROGRAMS: [(&str, &str); 17] = [
     ("/usr/sbin/nft", "nftables"),
     ("/usr/sbin/haproxy", "haproxy"),
     ("/usr/sbin/nginx", "nginx"),
+    ("tcpdump", "tcpdump"),
 ];
 /// A library that a program of a test needs, and the Debian package that brings it.
 const LIBRARIES: [(&str, &str); 4] = [

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use crate::curl::Curl;
+use crate::diagnosis::Limit;
 use crate::envoy::Envoy;
 use crate::event::Event;
 use crate::finding::Step;
@@ -12,6 +13,7 @@ use crate::har::Har;
 use crate::input::Line;
 use crate::journal::Journal;
 use crate::nginx::Nginx;
+use crate::pcap::Pcap;
 use crate::system_net::SystemNet;
 use crate::timeline::Attempt;
 use crate::witness::Testimony;
@@ -43,6 +45,9 @@ pub enum Format {
     /// A HAR file of a browser.
     #[serde(rename = "har")]
     Har,
+    /// A capture of packets.
+    #[serde(rename = "pcap")]
+    Pcap,
     /// None that is known here.
     #[serde(skip)]
     Unknown,
@@ -60,6 +65,7 @@ impl Format {
             Self::Envoy => "envoy",
             Self::Nginx => "nginx",
             Self::Har => "har",
+            Self::Pcap => "pcap",
             Self::Unknown => "unknown",
         }
     }
@@ -69,12 +75,25 @@ impl Format {
         match self {
             Self::SystemNet => Some("traceOutputOptions=\"DateTime,ProcessId,ThreadId\""),
             Self::Curl => Some("curl --trace-time"),
-            Self::Journal | Self::HaProxy | Self::Envoy | Self::Nginx | Self::Har | Self::Unknown => None,
+            Self::Journal
+            | Self::HaProxy
+            | Self::Envoy
+            | Self::Nginx
+            | Self::Har
+            | Self::Pcap
+            | Self::Unknown => None,
         }
     }
 
     /// What the line can only be a part of.
-    pub(crate) fn of(line: &str) -> Self {
+    pub(crate) fn of(line: Line<'_>) -> Self {
+        match line.frame {
+            Some(_) => Self::Pcap,
+            None => Self::of_text(line.text),
+        }
+    }
+
+    fn of_text(line: &str) -> Self {
         if SystemNet::recognizes(line) {
             Self::SystemNet
         } else if Journal::recognizes(line) {
@@ -104,6 +123,7 @@ impl Format {
             Self::Envoy => Some(Box::<Envoy>::default()),
             Self::Nginx => Some(Box::<Nginx>::default()),
             Self::Har => Some(Box::<Har>::default()),
+            Self::Pcap => Some(Box::<Pcap>::default()),
             Self::Unknown => None,
         }
     }
@@ -124,6 +144,11 @@ pub(crate) trait Adapter {
 
     /// What was changed in configuration or state.
     fn changes(&self) -> Vec<Step> {
+        Vec::new()
+    }
+
+    /// What the logs cannot tell, beside what is said of all.
+    fn limits(&self) -> Vec<Limit> {
         Vec::new()
     }
 

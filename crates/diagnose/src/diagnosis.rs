@@ -8,6 +8,7 @@ use crate::adapter::{Adapter, Format};
 use crate::event::{Instant, Place};
 use crate::finding::{Finding, Step};
 use crate::input::{Line, Lines};
+use crate::pcap::CaptureLimit;
 use crate::rules::Rule;
 use crate::tally::Tallies;
 use crate::timeline::Timeline;
@@ -85,6 +86,8 @@ pub enum Limit {
     Unclassified(u64),
     /// An input is of no known format.
     UnknownFormat(String),
+    /// What a capture does not show.
+    Capture(CaptureLimit),
 }
 
 /// Reads inputs, one after the other, and looks for causes.
@@ -138,6 +141,10 @@ impl Diagnoser {
                 facts.pass(&[line.place.line]);
             }
         }
+        // One without a packet has no line to be known by.
+        if lines.is_capture() {
+            (facts.format, facts.unit) = (Format::Pcap, "packet");
+        }
         if let Some(source) = source(&mut self.sources, facts.format) {
             let foreign =
                 source.adapter.end_of_input(&mut |event| self.tally.event(&mut source.timeline, &event));
@@ -152,7 +159,7 @@ impl Diagnoser {
     #[must_use]
     pub fn finish(self) -> Diagnosis {
         let Self { sources, inputs, mut tally } = self;
-        let mut changes = Vec::new();
+        let (mut changes, mut own_limits) = (Vec::new(), Vec::new());
         for mut source in sources.into_values() {
             let Source { adapter, timeline } = &mut source;
             adapter.end(&mut |event| tally.event(timeline, &event));
@@ -160,8 +167,10 @@ impl Diagnoser {
                 tally.judge(request, &*source.adapter);
             }
             changes.extend(source.adapter.changes());
+            own_limits.extend(source.adapter.limits());
         }
-        let limits = tally.limits(&inputs);
+        let mut limits = tally.limits(&inputs);
+        limits.extend(own_limits);
         let (requests, attempts) = tally.counts();
         let findings = tally.findings(&inputs);
         Diagnosis { inputs, findings, requests, attempts, changes, limits }
@@ -206,7 +215,7 @@ impl InputFacts {
     fn recognize(&mut self, line: Line<'_>) {
         self.lines = line.place.line;
         if self.format == Format::Unknown && self.lines <= HEADING_LINES_MAX {
-            self.format = Format::of(line.text);
+            self.format = Format::of(line);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::proxy::{Ending, Waits};
+use crate::wire::Wire;
 use crate::witness::Names;
 
 /// Where an event stands.
@@ -136,6 +137,13 @@ pub enum Kind<'a> {
         request: Id,
         /// Its status; `None` where it cannot be read, as in TLS on the wire.
         status: Option<u16>,
+    },
+    /// What packets tell of an attempt.
+    Captured {
+        /// Of which request.
+        request: Id,
+        /// What.
+        wire: Box<Wire>,
     },
     /// The fields of a reply's head.
     Fields {

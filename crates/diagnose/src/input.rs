@@ -1,10 +1,14 @@
-//! Lines of logs, as they come out of files of any encoding.
+//! Lines of logs, as they come out of files of any encoding, and packets of captures,
+//! which are taken for lines.
 
 use std::io::{self, BufRead};
 
 use crate::event::Place;
+use capture::{Capture, Found};
+pub(crate) use capture::{Frame, Packet};
 use entries::Entries;
 
+mod capture;
 mod entries;
 mod packed;
 
@@ -20,6 +24,8 @@ pub(crate) struct Line<'a> {
     pub(crate) unit: &'static str,
     /// What stands there; what is not UTF-8 is replaced.
     pub(crate) text: &'a str,
+    /// What stands there in a capture, which has no text.
+    pub(crate) frame: Option<Frame<'a>>,
 }
 
 /// How an event begins in the files of the XML listener, which have no lines: there an
@@ -37,6 +43,8 @@ enum Encoding {
     Events,
     /// A HAR file: an entry is one.
     Entries,
+    /// A capture: a packet is one.
+    Packets,
     Utf16(Order),
 }
 
@@ -54,6 +62,7 @@ pub(crate) struct Lines<'i> {
     encoding: Option<Encoding>,
     place: Place,
     entries: Entries,
+    capture: Capture,
     bytes: Vec<u8>,
     text: String,
 }
@@ -68,9 +77,15 @@ impl<'i> Lines<'i> {
             encoding: None,
             place,
             entries: Entries::default(),
+            capture: Capture::Over,
             bytes: Vec::new(),
             text: String::new(),
         })
+    }
+
+    /// Whether it is a capture, as far as it was read.
+    pub(crate) const fn is_capture(&self) -> bool {
+        matches!(self.encoding, Some(Encoding::Packets))
     }
 
     /// The next line; `None` at the end.
@@ -87,6 +102,7 @@ impl<'i> Lines<'i> {
             Encoding::Utf8 => self.take_utf8()?,
             Encoding::Events => self.take_event()?,
             Encoding::Entries => self.take_entry()?,
+            Encoding::Packets => return self.take_packet(),
             Encoding::Utf16(order) => self.take_utf16(order)?,
         };
         if !any {
@@ -97,14 +113,31 @@ impl<'i> Lines<'i> {
             Encoding::Utf8 | Encoding::Utf16(_) => "line",
             Encoding::Events => "event",
             Encoding::Entries => "entry",
+            Encoding::Packets => "packet",
         };
-        Ok(Some(Line { place: self.place, unit, text: &self.text }))
+        Ok(Some(Line { place: self.place, unit, text: &self.text, frame: None }))
+    }
+
+    fn take_packet(&mut self) -> io::Result<Option<Line<'_>>> {
+        let Some(found) = self.capture.next(&mut self.input, &mut self.bytes)? else { return Ok(None) };
+        self.place.line = self.place.line.saturating_add(1);
+        let frame = match found {
+            Found::Packet { at, link, length } => {
+                Frame::Packet(Packet { at, link, length, bytes: &self.bytes })
+            }
+            Found::Damaged => Frame::Damaged,
+        };
+        Ok(Some(Line { place: self.place, unit: "packet", text: "", frame: Some(frame) }))
     }
 
     /// By the mark at the beginning (RFC 3629 section 6, RFC 2781 section 3.2), or by
     /// the zeros of Latin letters in 16 bits.
     fn recognize(&mut self) -> io::Result<Encoding> {
         let start = self.input.fill_buf()?;
+        if let Some(capture) = Capture::of(start) {
+            self.capture = capture;
+            return Ok(Encoding::Packets);
+        }
         let (encoding, mark) = match start {
             [0xef, 0xbb, 0xbf, ..] => (Encoding::Utf8, 3),
             [0xff, 0xfe, ..] => (Encoding::Utf16(Order::Little), 2),

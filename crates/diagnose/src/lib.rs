@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`adapter`] | what every format has |
 //! | [`event`] | the closed set of events |
-//! | `input` | lines of files, in any encoding |
+//! | `input` | lines of files, in any encoding, and packets of captures |
 //! | `system_net` | the adapter of System.Net traces |
 //! | `journal` | the adapter of this system's journals |
 //! | `curl` | the adapter of what curl tells |
@@ -17,7 +17,9 @@
 //! | `nginx` | the adapter of nginx's access and error logs |
 //! | `har` | the adapter of HAR files |
 //! | `haproxy` | the adapter of HAProxy's log |
+//! | [`pcap`] | the adapter of captures: packets as connections, connections as turns |
 //! | [`proxy`] | what a proxy says of what it passed on |
+//! | [`wire`] | what packets tell of an attempt |
 //! | [`witness`] | what other sides' records say of an attempt |
 //! | [`timeline`] | requests and attempts, put together from events |
 //! | `words` | fields of a line, some in quotes |
@@ -41,6 +43,7 @@ mod har;
 mod input;
 mod journal;
 mod nginx;
+pub mod pcap;
 pub mod proxy;
 mod redact;
 pub mod report;
@@ -55,5 +58,6 @@ mod tally;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
+pub mod wire;
 pub mod witness;
 mod words;

@@ -1,5 +1,6 @@
 //! What is looked for in a log: rules as data, and how their conditions are decided.
 
+mod captured;
 mod condition;
 mod proxied;
 mod span;

@@ -26,6 +26,7 @@ pub(crate) fn summary(case: &Case<'_>, at: Where<'_>) -> String {
     if let Some((mark, ending)) = ending(attempt) {
         said.push(format!("ended at {}: {ending}", at(mark.place)));
     }
+    said.extend(attempt.wire.as_ref().and_then(|wire| wire.trouble).map(|trouble| trouble.to_string()));
     if let Some(next) = case.next {
         said.push(format!("was sent again unseen on {}", resent(next, at)));
         match (&next.answered, &next.failed) {
@@ -40,6 +41,14 @@ pub(crate) fn summary(case: &Case<'_>, at: Where<'_>) -> String {
         format!("{name} {last}.")
     } else {
         format!("{name} {} and {last}.", said.join(", "))
+    }
+}
+
+/// The first of several places: `lines 3`, and `a.log:3` as it is.
+fn several(place: String) -> String {
+    match place.split_once(' ') {
+        Some((unit, number)) if number.parse::<u64>().is_ok() => format!("{unit}s {number}"),
+        Some(_) | None => place,
     }
 }
 
@@ -80,7 +89,7 @@ fn resent(next: &Attempt, at: Where<'_>) -> String {
             if connected.place == done.place {
                 return format!("the new {name} with {how} ({})", at(done.place));
             }
-            format!("the new {name} with {how} (lines {} to {})", connected.place.line, done.place.line)
+            format!("the new {name} with {how} ({} to {})", several(at(connected.place)), done.place.line)
         }
         None => format!("the new {name} ({})", at(connected.place)),
     }
@@ -121,7 +130,14 @@ pub(crate) fn steps(case: &Case<'_>) -> Vec<Step> {
     if let Some((mark, ending)) = ending(attempt) {
         steps.add(attempt, Tone::Badly, Some(mark), format!("it ends: {ending}"));
     }
-    steps.0.extend(attempt.testimony.steps.iter().cloned());
+    let told = attempt.testimony.steps.iter().cloned();
+    if attempt.wire.is_some() {
+        // Packets stand in the order in which things happened, and say why an attempt fails.
+        steps.0.splice(..0, told);
+        steps.0.sort_by_key(|step| step.mark.place);
+    } else {
+        steps.0.extend(told);
+    }
     if let Some(next) = case.next {
         steps.again(next);
     }

@@ -141,7 +141,8 @@ impl Tallies {
             let formats = formats.into_iter().collect();
             limits.push(Limit::NoTimes { anchors: self.anchors.len(), between, formats });
         }
-        let known = inputs.iter().filter(|input| input.format != Format::Unknown);
+        // A capture says by itself what of it is damaged.
+        let known = inputs.iter().filter(|input| !matches!(input.format, Format::Unknown | Format::Pcap));
         let unclassified = known.map(|input| input.unclassified).sum();
         if unclassified > 0 {
             limits.push(Limit::Unclassified(unclassified));

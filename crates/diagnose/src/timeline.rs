@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::event::{After, Event, Extent, Failure, Heard, Id, Instant, Kind, Place};
 use crate::proxy::Passage;
 use crate::redact::redacted;
+use crate::wire::Wire;
 use crate::witness::{Names, Testimony};
 
 /// Requests that are followed at a time; of more the eldest is told as it stands.
@@ -82,6 +83,8 @@ pub(crate) struct Attempt {
     pub(crate) failed: Option<(Mark, Failure, Heard)>,
     /// What a proxy says of it.
     pub(crate) proxied: Option<Passage>,
+    /// What packets tell of it.
+    pub(crate) wire: Option<Box<Wire>>,
     pub(crate) names: Names,
     pub(crate) testimony: Testimony,
 }
@@ -189,6 +192,9 @@ impl Timeline {
                 attempt.connection_name = redacted(name, QUOTE_BYTES_MAX).into();
                 attempt.proxied = Some(Passage { waits: *waits, ending: None });
             }),
+            Kind::Captured { request, wire } => {
+                self.of(*request, |attempt, _| attempt.wire = Some(wire.clone()));
+            }
             Kind::Ended { request, ending } => self.of(*request, |attempt, quote| {
                 if let Some(proxied) = &mut attempt.proxied {
                     proxied.ending = Some((quote.mark(event), *ending));

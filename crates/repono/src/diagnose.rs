@@ -31,12 +31,14 @@ const EXIT_FOUND: u8 = 1;
 #[command(
     after_help = "Reads System.Net traces (.NET Framework), whatever their encoding and whatever a shipper of logs put \
                   before each line; the journals of this system, joined by connection; what curl tells (-v, --trace, \
-                  -w '%{json}'); logs of HAProxy, Envoy and nginx; HAR files. gzip and zstd are unpacked. Exits with 0 when \
+                  -w '%{json}'); logs of HAProxy, Envoy and nginx; HAR files; captures of packets (pcap, pcapng). gzip and \
+                  zstd are unpacked. Exits with 0 when \
                   nothing was found, with 1 when something was.\n\nExamples:\n  \
                   repono diagnose incident.log\n  repono diagnose --report md incident.log.gz > report.md\n  \
                   repono diagnose repono-data/journal client.jsonl\n  \
                   curl -v --trace-time URL URL 2>&1 >/dev/null | repono diagnose -\n  \
-                  kubectl logs app | repono diagnose -"
+                  kubectl logs app | repono diagnose -\n  \
+                  tcpdump -i any -s 0 -w incident.pcap port 443; repono diagnose incident.pcap"
 )]
 pub(crate) struct Options {
     /// Logs of one system, or directories of them; `-` is standard input
@@ -76,7 +78,8 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
         let names: Vec<_> = diagnosis.inputs.iter().map(|input| input.name.as_str()).collect();
         return Err(usage(format!(
             "nothing in {} is of a known format: traces of System.Net (lines like `System.Net Information: 0 : [5156] \
-             …`), journals of this system, what curl tells (-v, --trace, -w '%{{json}}'), logs of HAProxy, Envoy and nginx, HAR files",
+             …`), journals of this system, what curl tells (-v, --trace, -w '%{{json}}'), logs of HAProxy, Envoy and nginx, HAR files, \
+             captures (pcap, pcapng)",
             names.join(", ")
         )));
     }

@@ -3,8 +3,10 @@
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -113,4 +115,96 @@ fn a_growing_log_is_followed_and_reported_at_the_end() {
     said.read_to_string(&mut report).expect("text");
     assert!(report.contains("What to change"), "{report}");
     assert_eq!(child.wait().expect("ended").code(), Some(1));
+}
+
+/// Answers the first request of each connection, and resets the connection at the next.
+fn resets_at_the_second(listener: TcpListener) {
+    for accepted in listener.incoming() {
+        let mut connection = accepted.expect("a connection");
+        std::thread::spawn(move || {
+            let mut head = [0; 4_096];
+            let _ = connection.read(&mut head).expect("a request");
+            connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").expect("answered");
+            if matches!(connection.read(&mut head), Ok(1..)) {
+                let socket = socket2::SockRef::from(&connection);
+                socket.set_linger(Some(Duration::ZERO)).expect("RST at its end");
+            }
+        });
+    }
+}
+
+/// A tcpdump that captures already; it ends with the test.
+struct Capturing(Child);
+
+impl Drop for Capturing {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `None` where nobody may capture here, which is said.
+fn capturing(port: u16, file: &Path) -> Option<Capturing> {
+    let filter = format!("tcp port {port}");
+    let started = Command::new("tcpdump")
+        .args(["-i", "lo", "-U", "--immediate-mode", "-s", "0", "-Z", "root", "-w"])
+        .arg(file)
+        .arg(filter)
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut said = String::new();
+    if let Ok(mut child) = started {
+        let mut lines = BufReader::new(child.stderr.take().expect("a pipe"));
+        let capturing = Capturing(child);
+        while lines.read_line(&mut said).expect("text") > 0 {
+            if said.contains("listening on") {
+                return Some(capturing);
+            }
+        }
+    }
+    // Past the harness's capture: a test that did not run must not look like one that did.
+    let _ = writeln!(std::io::stderr(), "not tested: tcpdump cannot capture on lo here: {said}");
+    assert_ne!(std::env::var("REPONO_TEST_NETWORK").as_deref(), Ok("required"), "tcpdump cannot capture");
+    None
+}
+
+#[test]
+fn a_capture_of_tcpdump_tells_who_reset_a_reused_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || resets_at_the_second(listener));
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("capture.pcap");
+    let Some(capturing) = capturing(port, &file) else { return };
+    let url = |path: &str| format!("http://127.0.0.1:{port}/{path}");
+    let curl = Command::new("curl").args(["-s", &url("first"), &url("second")]).output().expect("curl");
+    assert_eq!(said(&curl), "okok", "curl tries again on a new connection: {curl:?}");
+    // The kernel hands packets on when it likes to.
+    let until = Instant::now() + Duration::from_secs(20);
+    let path = file.to_string_lossy();
+    let report = loop {
+        let output = diagnose(&["--report", "json", &path], b"");
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        if report["findings"][0]["rule"].is_string()
+            && report["findings"][0]["rule"] != "kept-connection-lost"
+        {
+            break report;
+        }
+        assert!(Instant::now() < until, "{report}");
+        std::thread::yield_now();
+    };
+    drop(capturing);
+    assert_eq!(report["inputs"][0]["format"], "pcap");
+    assert_eq!(report["inputs"][0]["unclassified"], 0, "{report}");
+    let finding = &report["findings"][0];
+    assert_eq!(
+        (&finding["rule"], &finding["variant"], &finding["confidence"]),
+        (&"stale-keepalive".into(), &"ended-after-request".into(), &"certain".into()),
+        "{report}"
+    );
+    let summary = finding["summary"].as_str().expect("text");
+    assert!(
+        summary.starts_with(&format!("GET {} was sent on the reused connection", url("second"))),
+        "{summary}"
+    );
 }

@@ -94,7 +94,7 @@ impl OddEnds {
                 ending: Some(end.ending),
                 ..Access::default()
             };
-            records.tell(&access, Line { place: end.place, unit: "line", text: &end.text }, to);
+            records.tell(&access, Line { place: end.place, unit: "line", text: &end.text, frame: None }, to);
         }
     }
 }

@@ -184,7 +184,7 @@ pub(super) fn possible(candidate: &Candidate) -> String {
 pub(super) fn proof(finding: &Finding) -> &str {
     match finding.confidence {
         Confidence::Certain => {
-            "Nothing more is needed: the records of the other sides, quoted above, say so."
+            "Nothing more is needed: the records of the other sides, or the packets, quoted above, say so."
         }
         Confidence::Likely | Confidence::Possible => &finding.prove,
     }
@@ -239,8 +239,9 @@ fn of_inputs(page: &mut Page, diagnosis: &Diagnosis) {
         if input.unclassified > 0 {
             let shown: Vec<_> = input.shown.iter().map(u64::to_string).collect();
             let more = if input.unclassified > shown.len() as u64 { " …" } else { "" };
+            let unit = if input.unit == "packet" { "packet" } else { "line" };
             let _ =
-                write!(said, ", {} of no known form (line {}{more})", input.unclassified, shown.join(", "));
+                write!(said, ", {} of no known form ({unit} {}{more})", input.unclassified, shown.join(", "));
         }
         page.item(&said);
     }
@@ -264,6 +265,7 @@ pub(super) fn units(input: &InputFacts) -> &'static str {
     match input.unit {
         "entry" => "entries",
         "event" => "events",
+        "packet" => "packets",
         _ => "lines",
     }
 }
@@ -292,6 +294,7 @@ pub(super) fn limit(limit: &Limit) -> String {
         Limit::UnknownFormat(name) => {
             format!("{name} is of no known format: docs/diagnose.md has those that are read")
         }
+        Limit::Capture(limit) => limit.to_string(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::captured::Captured;
 use super::proxied::Proxied;
 use super::span::Span;
 use crate::event::{After, Failure, Heard};
@@ -20,6 +21,8 @@ pub(super) enum Condition {
     Told(Told),
     /// What a proxy's own record tells.
     Proxied(Proxied),
+    /// What packets tell.
+    Captured(Captured),
 }
 
 /// What the log of an attempt tells of it.
@@ -60,6 +63,8 @@ pub(super) enum Own {
     BodyCut,
     /// Its method is not GET, HEAD, OPTIONS or TRACE (RFC 9110 section 9.2.1).
     MayHaveEffect,
+    /// Nothing says that it is a write of whose failure the application heard.
+    NoFailedWrite,
     /// Its connection carried another request when it got it.
     Queued,
     /// Its reply was never closed, in a log that tells of that.
@@ -236,6 +241,7 @@ impl Case<'_> {
         match condition {
             Condition::Own(condition) => self.own(condition),
             Condition::Proxied(condition) => condition.answer(self.attempt),
+            Condition::Captured(condition) => condition.answer(self.attempt),
             // What nobody testifies to makes no candidate: all hops would be candidates.
             Condition::Told(condition) => match self.told(condition) {
                 Answer::Unknown => Answer::No,
@@ -277,6 +283,10 @@ impl Case<'_> {
                 "" => Answer::Unknown,
                 method => (!matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")).into(),
             },
+            Own::NoFailedWrite => {
+                let heard = self.own(Own::HeardByApplication) == Answer::Yes;
+                (!(heard && self.own(Own::MayHaveEffect) == Answer::Yes)).into()
+            }
             Own::Queued => attempt.queued.into(),
             Own::NeverClosed => {
                 (request.releases_told && request.released.is_none() && attempt.failed.is_none()).into()

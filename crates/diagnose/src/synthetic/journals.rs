@@ -108,7 +108,7 @@ impl Attempt {
         }
     }
 
-    fn client(&self) -> (RequestRecord, ConnectionRecord) {
+    pub(crate) fn client(&self) -> (RequestRecord, ConnectionRecord) {
         let (own, peer, trans) = ids(self.number);
         let (source, destination) = ends();
         let started = at(self.asked_ns, 0);
@@ -163,7 +163,7 @@ impl Attempt {
         }
     }
 
-    fn balancer(&self) -> ConnectionRecord {
+    pub(crate) fn balancer(&self) -> ConnectionRecord {
         let (_, id, _) = ids(self.number);
         let (source, destination) = ends();
         let Balancer { heard_ns, ended_ns, by, worst_turn_ns } = self.balancer;

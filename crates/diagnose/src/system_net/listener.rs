@@ -229,7 +229,7 @@ mod tests {
     use crate::event::Place;
 
     fn line(text: &str) -> Line<'_> {
-        Line { place: Place { file: 0, line: 7 }, unit: "line", text }
+        Line { place: Place { file: 0, line: 7 }, unit: "line", text, frame: None }
     }
 
     #[test]

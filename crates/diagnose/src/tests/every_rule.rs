@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng};
 
 use super::cases::{Case, Found, Log, all, diagnosed, found};
+use crate::pcap::tests as pcap;
 use crate::report;
 use crate::rules::tests::verdicts;
 use crate::synthetic::{Listener, Times, written};
@@ -39,6 +40,12 @@ fn no_rule_and_no_variant_is_without_a_case() {
     let cases = all();
     let mut covered: BTreeSet<_> = cases.iter().map(|case| owner(case, &groups)).collect();
     covered.extend(cases.iter().map(|case| (case.rule.to_owned(), None)));
+    for (rule, variant) in pcap::verdicts() {
+        let group = groups.iter().find(|(of, _)| of == rule).map(|(_, group)| group.clone());
+        let variant = variant.map(str::to_owned);
+        covered.extend(group.map(|group| (group, variant.clone())));
+        covered.extend([(rule.to_owned(), None), (rule.to_owned(), variant)]);
+    }
     let missing: Vec<_> = shipped.difference(&covered).collect();
     assert!(missing.is_empty(), "without a case: {missing:?}");
 }
