@@ -10,7 +10,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use repono_relay::faults::{Effect, FaultRelay, Plan, Reach, When};
-use repono_testkit::system::{System, send};
+use repono_testkit::network::{Network, Place, Rules, Unknown, inside};
+use repono_testkit::system::{Site, System, send};
 use repono_testkit::wire::address;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -183,7 +184,6 @@ async fn opened_connections_tell_of_requests_and_keep_no_secret() {
     });
 }
 
-/// Ends pass as they are.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_cannot_be_reached_is_told() {
     let system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
@@ -193,6 +193,34 @@ async fn a_server_that_cannot_be_reached_is_told() {
         assert_ne!(curl(Path::new(system.fact("ca")), &[&recorder.url()]).status.code(), Some(0));
         let report = diagnose(&[&recorder.end()]);
         assert_eq!(report["findings"][0]["rule"], "no-connection", "{report:#}");
+    });
+}
+
+/// The incident itself: a box forgets quiet connections and says nothing. The kernel's own
+/// word, that nobody acknowledges, names the path without a look at any other journal.
+#[test]
+fn a_box_that_says_nothing_is_named() {
+    inside("a_box_that_says_nothing_is_named", |network: &mut Network| {
+        let site = Site { through: Place::Servers.through(), address: Place::Servers.address() };
+        let system = System::start_at(site, PROGRAM, &["--heads", "1"]).expect("up");
+        network.set(Rules::forgetting(2, Unknown::Dropped)).expect("set");
+        let to = system.balancer().trim_start_matches("https://");
+        let mut recorder = Recorder::start(system.path("recorded"), to, &[]);
+        let url = format!("{}/info", recorder.url());
+        let args = ["--rate", "15/m", "-w", "%{http_code} %{num_connects}\n", "-o", "/dev/null"];
+        let output =
+            curl(Path::new(system.fact("ca")), &[&args[..], &[&url, "-o", "/dev/null", &url]].concat());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "200 1\n200 1\n", "curl sends it again unseen");
+        let report = diagnose(&[&recorder.end()]);
+        let finding = &report["findings"][0];
+        assert_eq!(finding["rule"], "stale-keepalive", "{report:#}");
+        assert_eq!(
+            (&finding["variant"], &finding["hop"]),
+            (&"silent-drop".into(), &"path".into()),
+            "{report:#}"
+        );
+        let added = finding["impact"]["added_ms"].as_f64().expect("times");
+        assert!((15_000.0..30_000.0).contains(&added), "given up after some 20 s: {added} ms");
     });
 }
 
