@@ -1,5 +1,8 @@
 //! Requests and their attempts, put together from events.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -247,7 +250,7 @@ impl Timeline {
 
     fn assigned(&mut self, request: Id, connection: Id, name: &str, event: &Event<'_>) {
         if self.connections.len() >= CONNECTIONS_MAX {
-            self.connections.retain(|_, known| known.request.is_some());
+            self.forget_connections();
         }
         let known = self.connections.entry(connection).or_default();
         let before = known.request.replace(request).filter(|before| *before != request);
@@ -269,6 +272,16 @@ impl Timeline {
             assigned: Some(self.quote.mark(event)),
             ..Attempt::default()
         });
+    }
+
+    /// Forgets those that no open request is on. If that is not even half of them, all
+    /// are forgotten: else it would have to be done again at once, over and over.
+    fn forget_connections(&mut self) {
+        let Self { connections, open, .. } = self;
+        connections.retain(|_, known| known.request.is_some_and(|request| open.contains_key(&request)));
+        if connections.len() > CONNECTIONS_MAX / 2 {
+            connections.clear();
+        }
     }
 
     fn connected(&mut self, connection: Id, event: &Event<'_>) {
