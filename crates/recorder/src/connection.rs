@@ -89,7 +89,10 @@ impl Common {
         mut end: DrainSignal,
     ) -> Result<(), Failed> {
         // The listener's options would keep a quiet connection known on the way.
-        socket::prepare_accepted(&client, &SocketOptions::BYSTANDER).map_err(Failed::Server)?;
+        if let Err(error) = socket::prepare_accepted(&client, &SocketOptions::BYSTANDER) {
+            // It is gone already, which its relay will tell.
+            tracing::debug!(%error, "the client's socket keeps its options");
+        }
         let server = match self.reach().await {
             Ok(server) => server,
             Err(error) => {
