@@ -52,6 +52,11 @@ pub(crate) fn redacted(line: &str, bytes_max: usize) -> String {
     kept
 }
 
+/// The marks that end with this byte.
+fn marks_by(last: u8) -> &'static [&'static str] {
+    MARKS.iter().find(|(by, _)| *by == last).map_or(&[], |(_, marks)| marks)
+}
+
 /// Where the next secret stands.
 fn next_secret(line: &str, from: usize) -> Option<(usize, usize)> {
     let bytes = line.as_bytes();
@@ -61,11 +66,18 @@ fn next_secret(line: &str, from: usize) -> Option<(usize, usize)> {
     };
     bytes.iter().enumerate().skip(from).find_map(|(at, byte)| {
         let start = at + 1;
-        let marks = match byte {
-            b':' => &FIELDS[..],
-            b'=' | b'_' | b'.' | b' ' => MARKS.iter().find(|(last, _)| last == byte)?.1,
+        let (before, marks) = match byte {
+            b':' => (&b"net"[..], &FIELDS[..]),
+            b'=' => (&b"negldt"[..], marks_by(b'=')),
+            b'_' => (&b"a"[..], marks_by(b'_')),
+            b'.' => (&b"1"[..], marks_by(b'.')),
+            b' ' => (&b"rc"[..], marks_by(b' ')),
             _ => return None,
         };
+        // Blanks and colons are many, and few of them follow such a letter.
+        if !before.contains(&bytes.get(at.wrapping_sub(1))?.to_ascii_lowercase()) {
+            return None;
+        }
         let read = bytes.get(from..start)?;
         marks.iter().any(|mark| ends(read, mark)).then_some(())?;
         let rest = line.get(start..)?;

@@ -4,6 +4,7 @@ mod captured;
 mod condition;
 mod proxied;
 mod span;
+mod traits;
 
 use std::sync::OnceLock;
 
@@ -14,6 +15,7 @@ use crate::finding::{Confidence, Hop, Remedy};
 pub(crate) use condition::Case;
 use condition::{Answer, Condition};
 pub(crate) use span::Span;
+pub(crate) use traits::Traits;
 
 /// The rules, as they are shipped.
 const TEXT: &str = include_str!("rules.toml");
@@ -25,6 +27,8 @@ pub(crate) struct Rule {
     pub(crate) id: String,
     pub(crate) hop: Hop,
     when: Vec<Condition>,
+    #[serde(skip)]
+    needs: Traits,
     pub(crate) title: String,
     pub(crate) explanation: String,
     pub(crate) ruled_out: Vec<String>,
@@ -109,18 +113,20 @@ impl Rule {
             let shared = witnesses.iter().filter(|shared| Some(&shared.id) == rule.witnesses.as_ref());
             let shared: Vec<_> = shared.flat_map(|shared| shared.variant.iter().cloned()).collect();
             rule.variant.splice(..0, shared);
+            rule.needs = Traits::needed(&rule.when);
         }
         Ok(SHIPPED.get_or_init(|| rule).clone())
     }
 
     /// Whether an attempt is one of those of which a share must be concerned.
     pub(crate) fn concerns(&self, case: &Case<'_>) -> bool {
-        case.all(&self.among) == Answer::Yes
+        self.among.is_empty() || case.all(&self.among) == Answer::Yes
     }
 
-    /// Whether this is what happened, and which of the variants.
-    pub(crate) fn judge(&self, case: &Case<'_>) -> Option<Verdict> {
-        if case.all(&self.when) != Answer::Yes {
+    /// Whether this is what happened, and which of the variants; `has` is what the
+    /// attempt has.
+    pub(crate) fn judge(&self, case: &Case<'_>, has: Traits) -> Option<Verdict> {
+        if !has.include(self.needs) || case.all(&self.when) != Answer::Yes {
             return None;
         }
         let answers = || self.variant.iter().enumerate().map(|(at, variant)| (at, case.all(&variant.when)));

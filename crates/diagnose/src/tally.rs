@@ -7,7 +7,7 @@ use crate::adapter::{Adapter, Format};
 use crate::diagnosis::{InputFacts, Limit, named};
 use crate::event::{Event, Instant, Kind};
 use crate::finding::{Candidate, Confidence, Finding};
-use crate::rules::{Case, Rule, Span, Variant, Verdict};
+use crate::rules::{Case, Rule, Span, Traits, Variant, Verdict};
 use crate::span::in_words;
 use crate::story;
 use crate::timeline::{Mark, Request, Timeline};
@@ -78,11 +78,12 @@ impl Tallies {
         }
         for (at, attempt) in request.attempts.iter().enumerate() {
             let case = Case { request: &request, attempt, next: request.attempts.get(at + 1) };
+            let has = Traits::of(attempt);
             for (rule, concerned) in self.rules.iter().zip(&mut self.concerned) {
                 *concerned += u64::from(rule.concerns(&case));
             }
             for (number, rule, verdict) in
-                self.rules.iter().enumerate().filter_map(|(n, rule)| Some((n, rule, rule.judge(&case)?)))
+                self.rules.iter().enumerate().filter_map(|(n, rule)| Some((n, rule, rule.judge(&case, has)?)))
             {
                 let key = (number, verdict);
                 let tally = self.found.entry(key.clone()).or_insert_with(|| Tally::of(&case, at));

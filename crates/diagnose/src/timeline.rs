@@ -7,6 +7,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use crate::event::{After, Event, Extent, Failure, Heard, Id, Instant, Kind, Place};
 use crate::proxy::Passage;
 use crate::redact::redacted;
@@ -124,10 +126,10 @@ impl Quote {
 /// Follows the requests of a log.
 #[derive(Default)]
 pub(crate) struct Timeline {
-    open: HashMap<Id, Request>,
+    open: HashMap<Id, Request, RandomState>,
     /// Those that are open, the eldest first; also some that were told.
     order: VecDeque<Id>,
-    connections: HashMap<Id, Connection>,
+    connections: HashMap<Id, Connection, RandomState>,
     done: Vec<Request>,
     /// Whether the log tells of the end of replies; those below Verbose do not.
     releases_told: bool,

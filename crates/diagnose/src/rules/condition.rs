@@ -363,9 +363,9 @@ impl Case<'_> {
         let mut all = Answer::Yes;
         for condition in conditions {
             match self.answer(*condition) {
+                Answer::Yes => {}
                 Answer::No => return Answer::No,
                 Answer::Unknown => all = Answer::Unknown,
-                Answer::Yes => {}
             }
         }
         all

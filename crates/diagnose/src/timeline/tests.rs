@@ -35,7 +35,7 @@ fn sweeps(known: &[usize]) -> usize {
 fn connections_that_a_request_left_again_are_forgotten() {
     let requests = 2 * CONNECTIONS_MAX as u32;
     let known = known(requests, |timeline, request| {
-        take(timeline, Kind::Answered { request, status: 200 });
+        take(timeline, Kind::Answered { request, status: Some(200) });
         take(timeline, Kind::Released { request });
     });
     assert!(known.iter().all(|count| *count <= CONNECTIONS_MAX + 1), "{:?}", known.iter().max());
