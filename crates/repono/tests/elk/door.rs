@@ -10,7 +10,7 @@ use std::time::Duration;
 use repono_testkit::{port, wait};
 use serde_json::{Value, json};
 
-/// The shipper tries again within five seconds.
+/// The shipper tries again within seconds.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What becomes of connections.

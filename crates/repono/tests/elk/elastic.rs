@@ -22,7 +22,7 @@ pub(crate) const DATASETS: [&str; 5] =
 
 /// More than the test writes; a search gives no more at once.
 const HITS_MAX: usize = 10_000;
-/// A shipper that was held up tries again within five seconds, and the machine is busy.
+/// A shipper that was held up tries again within seconds, and the machine is busy.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Whose.
