@@ -80,9 +80,9 @@ impl Shipper {
         .expect("kept")
     }
 
-    /// Whether a whole request was refused.
+    /// Whether a whole request was refused, or its answer not understood.
     pub(crate) fn has_refused_requests(&self) -> bool {
-        self.spool.join("refused-requests.jsonl").exists()
+        ["refused-requests.jsonl", "failed.jsonl"].iter().any(|name| self.spool.join(name).exists())
     }
 }
 
