@@ -1,7 +1,8 @@
 //! Records as JSON under the field names of the Elastic Common Schema.
 //!
 //! What ECS has no field for stands under `repono`. The names are a contract
-//! with dashboards and with `repono diagnose`: a test holds them.
+//! with dashboards and with `repono diagnose`: they stand with their types in
+//! `deploy/elk/mappings.json`, and a test holds records against it.
 //!
 //! *Source*: ECS 9.4, `generated/ecs/ecs_flat.yml`.
 
