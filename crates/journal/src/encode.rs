@@ -355,4 +355,4 @@ fn journal(o: &mut Object<'_>, counts: Counts) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
