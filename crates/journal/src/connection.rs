@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 
 use repono_core::id::ConnectionId;
+use serde::Deserialize;
 
 use crate::end_code::EndCode;
 use crate::request::Side;
 use crate::stamp::Stamp;
 use crate::text::Text;
+use crate::words::words;
 
 /// The version of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,16 +20,10 @@ pub enum TlsVersion {
     V13,
 }
 
-impl TlsVersion {
-    /// The number, as ECS writes `tls.version`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::V12 => "1.2",
-            Self::V13 => "1.3",
-        }
-    }
-}
+words! { TlsVersion {
+    V12 => "1.2",
+    V13 => "1.3",
+} }
 
 /// The TLS session of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,20 +54,14 @@ pub enum ClosedBy {
     Unknown,
 }
 
-impl ClosedBy {
-    /// The word in the record.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Head => "head",
-            Self::Balancer => "balancer",
-            Self::Us => "us",
-            Self::Peer => "peer",
-            Self::Unknown => "unknown",
-        }
-    }
-}
+words! { ClosedBy {
+    Client => "client",
+    Head => "head",
+    Balancer => "balancer",
+    Us => "us",
+    Peer => "peer",
+    Unknown => "unknown",
+} }
 
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,25 +90,19 @@ pub enum Manner {
     Error,
 }
 
-impl Manner {
-    /// The word in the record.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Fin => "fin",
-            Self::FinCloseNotify => "fin+close_notify",
-            Self::Rst => "rst",
-            Self::IdleExpiry => "idle-expiry",
-            Self::Timeout => "timeout",
-            Self::Drain => "drain",
-            Self::Age => "age",
-            Self::RequestLimit => "request-limit",
-            Self::Overload => "overload",
-            Self::Kill => "kill",
-            Self::Error => "error",
-        }
-    }
-}
+words! { Manner {
+    Fin => "fin",
+    FinCloseNotify => "fin+close_notify",
+    Rst => "rst",
+    IdleExpiry => "idle-expiry",
+    Timeout => "timeout",
+    Drain => "drain",
+    Age => "age",
+    RequestLimit => "request-limit",
+    Overload => "overload",
+    Kill => "kill",
+    Error => "error",
+} }
 
 /// What the connection was doing when it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -141,25 +125,20 @@ pub enum Phase {
     Relay,
 }
 
-impl Phase {
-    /// The word in the record.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Handshake => "handshake",
-            Self::Idle => "idle",
-            Self::RequestHead => "request-head",
-            Self::RequestBody => "request-body",
-            Self::Wait => "wait",
-            Self::Reply => "reply",
-            Self::Relay => "relay",
-        }
-    }
-}
+words! { Phase {
+    Connect => "connect",
+    Handshake => "handshake",
+    Idle => "idle",
+    RequestHead => "request-head",
+    RequestBody => "request-body",
+    Wait => "wait",
+    Reply => "reply",
+    Relay => "relay",
+} }
 
 /// What the kernel knew about one TCP connection when it ended, from `TCP_INFO`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct TcpSummary {
     /// Smoothed round-trip time, in microseconds.
     pub rtt_us: u32,
@@ -181,7 +160,8 @@ pub struct TcpSummary {
 
 /// The turns of a connection: from bytes of the client to the first bytes that
 /// the server sent after them. What a side that reads no HTTP can time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Turns {
     /// How many there were.
     pub count: u64,

@@ -356,4 +356,4 @@ fn journal(o: &mut Object<'_>, counts: Counts) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -174,7 +174,7 @@ fn padded(out: &mut Vec<u8>, mut value: u64, width: usize) {
     out.extend_from_slice(digits.get(DIGITS_MAX - used..).unwrap_or_default());
 }
 
-fn instant(out: &mut Vec<u8>, wall_ns: u64) {
+pub(crate) fn instant(out: &mut Vec<u8>, wall_ns: u64) {
     let (seconds, nanos) = (wall_ns / 1_000_000_000, wall_ns % 1_000_000_000);
     let (days, second_of_day) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);

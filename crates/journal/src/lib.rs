@@ -14,6 +14,8 @@
 //! | [`ConnectionRecord`] | one connection, when it ended |
 //! | [`TurnRecord`] | one turn of a connection that is traced or recorded |
 //! | [`TurnMeter`] | makes them out of the bytes that pass |
+//! | [`read`] | the lines, read back |
+//! | [`follow`] | the lines of folders of journals as they grow |
 //! | [`EndCode`] | two letters for how a relayed connection ended |
 //! | [`ChangeRecord`] | one change of configuration: who, what, from, to |
 //! | [`AuditRecord`] | one decision about a credential: issued, refused, revoked |
@@ -25,8 +27,10 @@ mod connection;
 mod encode;
 mod end_code;
 mod files;
+pub mod follow;
 mod journal;
 mod json;
+pub mod read;
 mod recorder;
 mod request;
 mod ring;
@@ -35,6 +39,7 @@ mod stamp;
 mod text;
 mod turn;
 mod turn_meter;
+mod words;
 mod writer;
 
 pub use change::{AuditRecord, ChangeRecord, Decision};

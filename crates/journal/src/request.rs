@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use repono_core::id::{ConnectionId, TransId};
 use repono_core::refusal::After;
 use repono_core::request::Method;
+use serde::Deserialize;
 
 use crate::connection::Tls;
 use crate::stamp::Stamp;
 use crate::text::{Text, UrlPath};
+use crate::words::words;
 
 /// Which part of the system wrote a record: the same request has one from each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,24 +27,19 @@ pub enum Side {
     Recorder,
 }
 
-impl Side {
-    /// The word in the record.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Balancer => "balancer",
-            Self::Head => "head",
-            Self::Vending => "vending",
-            Self::Recorder => "recorder",
-        }
-    }
-}
+words! { Side {
+    Client => "client",
+    Balancer => "balancer",
+    Head => "head",
+    Vending => "vending",
+    Recorder => "recorder",
+} }
 
 /// Where the time of a request went.
 ///
 /// *Units*: nanoseconds; 0 where a phase did not take place on this side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct Phases {
     /// Waiting for a place: in the client for a connection of the pool.
     pub queue: u64,

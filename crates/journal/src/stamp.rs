@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::json::instant;
+
 /// One instant, read from the wall clock and from the monotonic clock.
 ///
 /// The wall clock joins the records of several machines and may jump; the
@@ -52,6 +54,16 @@ impl Stamp {
         let span = mono_ns.saturating_sub(self.mono_ns);
         Self { wall_ns: self.wall_ns.saturating_add(span), mono_ns: self.mono_ns.saturating_add(span) }
     }
+
+    /// The wall clock as `2026-11-22T10:00:10.334Z`.
+    #[must_use]
+    pub fn utc(self) -> String {
+        let mut text = Vec::with_capacity("2026-11-22T10:00:10.334512001Z".len());
+        instant(&mut text, self.wall_ns);
+        text.truncate("2026-11-22T10:00:10.334".len());
+        text.push(b'Z');
+        String::from_utf8(text).unwrap_or_default()
+    }
 }
 
 fn nanos(span: Duration) -> u64 {
@@ -70,6 +82,10 @@ mod tests {
         assert_eq!(start.plus(Duration::from_nanos(5)), Stamp { wall_ns: 1_005, mono_ns: 15 });
         assert_eq!(start.at_mono(15), start.plus(Duration::from_nanos(5)));
         assert_eq!(start.at_mono(3), start, "an earlier instant is not before the start");
+        assert_eq!(
+            Stamp { wall_ns: 1_439_686_983_099_999_999, mono_ns: 0 }.utc(),
+            "2015-08-16T01:03:03.099Z"
+        );
         let now = Stamp::now();
         assert!(Stamp::mono_now() >= now.mono_ns);
     }

@@ -8,6 +8,7 @@ use repono_core::refusal::After;
 use crate::request::Side;
 use crate::stamp::Stamp;
 use crate::text::{Text, UrlPath};
+use crate::words::words;
 
 /// What was said in a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,16 +19,10 @@ pub enum TurnKind {
     Exchange,
 }
 
-impl TurnKind {
-    /// The word in the record.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Handshake => "handshake",
-            Self::Exchange => "exchange",
-        }
-    }
-}
+words! { TurnKind {
+    Handshake => "handshake",
+    Exchange => "exchange",
+} }
 
 /// The request of a turn, on a side that reads HTTP.
 ///

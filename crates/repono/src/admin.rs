@@ -3,7 +3,6 @@
 
 mod call;
 mod head;
-mod length;
 mod show;
 mod size;
 

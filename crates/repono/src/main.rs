@@ -7,11 +7,13 @@ mod connect;
 mod diagnose;
 mod doctor;
 mod lab;
+mod length;
 mod objects;
 mod output;
 mod progress;
 mod record;
 mod service;
+mod tail;
 mod ticket;
 mod trust;
 mod up;
@@ -61,6 +63,8 @@ enum Command {
     Lab(lab::Options),
     /// Find what happened, on which hop, from logs
     Diagnose(diagnose::Options),
+    /// Show requests as they end, from the journals
+    Tail(tail::Options),
     /// Measure how an endpoint ends quiet connections, and which clients are safe with it
     Doctor(doctor::Options),
     /// Relay connections to a server, and record what becomes of them
@@ -87,6 +91,7 @@ fn main() -> ExitCode {
 fn run(command: Command, form: Form) -> Result<ExitCode> {
     let done = match command {
         Command::Diagnose(options) => return diagnose::run(&options, form),
+        Command::Tail(options) => return tail::run(&options, form),
         Command::Doctor(options) => return doctor::run(&options, form),
         Command::Up(options) => up::run(&options, form),
         Command::Ticket(options) => ticket::run(&options, form),

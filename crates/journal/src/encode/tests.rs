@@ -18,9 +18,9 @@ use crate::turn::{TurnKind, TurnRecord, TurnRequest};
 
 mod fields;
 
-const COUNTS: Counts = Counts { sequence: 9, dropped: 2, sampled_out: 5 };
+pub(crate) const COUNTS: Counts = Counts { sequence: 9, dropped: 2, sampled_out: 5 };
 
-fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin::new("head", "head-1", "6f2b1c1e-2222-4444-8888-0123456789ab", 4242)
 }
 
@@ -70,7 +70,7 @@ impl rand::RngCore for NoRandomness {
     }
 }
 
-fn full_connection() -> ConnectionRecord {
+pub(crate) fn full_connection() -> ConnectionRecord {
     let opened = Stamp { wall_ns: 1_439_686_973_000_000_001, mono_ns: 5_000_000_000 };
     let address = "127.0.0.1:7443".parse().unwrap();
     let summary = TcpSummary { rtt_us: 85, unacked: 1, retransmits: 4, ..TcpSummary::default() };
@@ -95,7 +95,7 @@ fn full_connection() -> ConnectionRecord {
     }
 }
 
-fn full_turn() -> TurnRecord {
+pub(crate) fn full_turn() -> TurnRecord {
     TurnRecord {
         side: Side::Balancer,
         kind: TurnKind::Exchange,
@@ -145,24 +145,30 @@ fn a_turn_tells_its_three_spans_and_an_end_its_two_letters() {
     assert_eq!(EndCode::NORMAL.letters(), *b"--");
 }
 
-fn lines() -> Vec<u8> {
-    let (origin, mut out) = (origin(), Vec::new());
-    request(&mut out, &origin, COUNTS, &full_request(), 3);
-    connection(&mut out, &origin, COUNTS, &full_connection());
-    turn(&mut out, &origin, COUNTS, &full_turn());
+pub(crate) fn full_change() -> ChangeRecord<'static> {
     let at = Stamp { wall_ns: 5, mono_ns: 6 };
-    let new = ChangeRecord { at, who: "uid 1000", what: "head-1.state", from: "ready", to: "draining" };
-    change(&mut out, &origin, COUNTS, &Change::from(new));
-    let decided = AuditRecord {
-        at,
+    ChangeRecord { at, who: "uid 1000", what: "head-1.state", from: "ready", to: "draining" }
+}
+
+pub(crate) fn full_audit() -> AuditRecord {
+    AuditRecord {
+        at: Stamp { wall_ns: 5, mono_ns: 6 },
         action: "ticket-issue",
         decision: Decision::Refused("SlowDown"),
         source: Some("127.0.0.1:7443".parse().unwrap()),
         actor: Text::new("demo:demo"),
         application: Text::new("demo-app"),
         subject: Text::new("0123"),
-    };
-    audit(&mut out, &origin, COUNTS, &decided);
+    }
+}
+
+pub(crate) fn lines() -> Vec<u8> {
+    let (origin, mut out) = (origin(), Vec::new());
+    request(&mut out, &origin, COUNTS, &full_request(), 3);
+    connection(&mut out, &origin, COUNTS, &full_connection());
+    turn(&mut out, &origin, COUNTS, &full_turn());
+    change(&mut out, &origin, COUNTS, &Change::from(full_change()));
+    audit(&mut out, &origin, COUNTS, &full_audit());
     out
 }
 

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::call::Call;
-use super::length::seconds;
+use crate::length::seconds;
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Head {
