@@ -18,6 +18,16 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The balancer's administrators' socket. It may come later than the monitor.
     pub balancer_admin_socket: PathBuf,
+    /// Folders of journals whose requests and connections are counted, read again and
+    /// again; a folder may come later than the monitor. Default none: then there are no
+    /// series. Whoever reaches the monitor sees the paths of slow requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub journals: Vec<PathBuf>,
+    /// A folder of the monitor's own, made where it is missing, in which counts and the
+    /// places in the journals outlive it: at most 30 days, some MiB. Default none:
+    /// each start reads the journals from their beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_dir: Option<PathBuf>,
     /// Certificates and their private keys.
     pub tls: TlsFiles,
 }

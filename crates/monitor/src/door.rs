@@ -1,5 +1,6 @@
-//! The interface: the page and its two files, `/api/v1/heads`, `/metrics`,
-//! `/healthcheck`.
+//! The interface: the page and its two files, `/api/v1/…`, `/metrics`, `/healthcheck`.
+
+mod board;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::ask::Latest;
+use crate::collector::SharedBoard;
 use crate::heads::{Freshness, HeadStatus};
 use crate::limits::KEEP_ALIVE_ADVERTISED;
 use crate::metrics;
@@ -41,6 +43,8 @@ const HEADERS: [(HeaderName, &str); 6] = [
 pub(crate) struct Door {
     pub(crate) name: Arc<str>,
     pub(crate) latest: watch::Receiver<Latest>,
+    /// What the journals tell; `None` where none are followed.
+    pub(crate) board: Option<SharedBoard>,
 }
 
 #[derive(Serialize)]
@@ -83,6 +87,10 @@ pub(crate) fn routes(door: Door) -> Router {
         .route("/monitor.js", file("text/javascript; charset=utf-8", include_str!("page/monitor.js")))
         .route("/monitor.css", file("text/css; charset=utf-8", include_str!("page/monitor.css")))
         .route("/api/v1/heads", get(heads))
+        .route("/api/v1/series", get(board::series))
+        .route("/api/v1/slowest", get(board::slowest))
+        .route("/api/v1/closes", get(board::closes))
+        .route("/api/v1/changes", get(board::changes))
         .route("/metrics", get(scrape))
         .route("/healthcheck", get(async || "OK\n"))
         .fallback(async || refused(StatusCode::NOT_FOUND, NOT_FOUND))
@@ -108,7 +116,11 @@ async fn heads(State(door): State<Door>) -> Response<Body> {
 
 async fn scrape(State(door): State<Door>) -> impl IntoResponse {
     let latest = door.latest.borrow().clone();
-    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(latest.as_deref(), Instant::now()))
+    let mut text = metrics::text(latest.as_deref(), Instant::now());
+    if let Some(board) = &door.board {
+        text.push_str(&metrics::board::text(&board.lock()));
+    }
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }
 
 fn refused(status: StatusCode, refusal: Refusal) -> Response<Body> {

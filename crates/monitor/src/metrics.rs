@@ -2,17 +2,21 @@
 //!
 //! *Source*: Prometheus text exposition format 0.0.4.
 
+pub(crate) mod board;
+
 use tokio::time::Instant;
 
 use crate::heads::{Answer, Freshness, HeadStatus};
 
 /// A family's kind.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     /// Up and down.
     Gauge,
     /// Only up, and from zero again when the head is started again.
     Counter,
+    /// Buckets by their upper bounds, a sum and a count.
+    Histogram,
 }
 
 /// The media type of [`text`].
@@ -70,6 +74,7 @@ fn family(kind: Kind, name: &str, help: &str, samples: impl IntoIterator<Item = 
     let kind = match kind {
         Kind::Gauge => "gauge",
         Kind::Counter => "counter",
+        Kind::Histogram => "histogram",
     };
     let mut text = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
     for (labels, value) in samples {

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
 use crate::ask;
+use crate::collector::{Collector, SharedBoard};
 use crate::config::Config;
 use crate::connection::{self, House};
 use crate::door::{self, Door};
@@ -36,6 +37,10 @@ pub enum MonitorError {
         /// The kernel's reason.
         source: io::Error,
     },
+    /// The journals cannot be followed: the folder of the state cannot be made, or there
+    /// is no thread.
+    #[error("the journals cannot be followed")]
+    Collect(#[source] io::Error),
     /// The cryptographic library failed.
     #[error("the cryptographic library failed")]
     Cryptography(#[from] TicketKeyError),
@@ -69,12 +74,19 @@ pub async fn run(
     background.spawn(async move { ask::again_and_again(&config.balancer_admin_socket, sender).await });
     background.spawn(rotate(tickets));
     background.spawn(tls::keep_current(identity));
-    let routes = door::routes(Door { name: config.name.into(), latest });
+    let board = (!config.journals.is_empty()).then(SharedBoard::default);
+    let collector = board
+        .clone()
+        .map(|board| Collector::start(config.journals, config.state_dir, board))
+        .transpose()
+        .map_err(MonitorError::Collect)?;
+    let routes = door::routes(Door { name: config.name.into(), latest, board });
     let drain = Drain::new();
     ready(bound);
     let received = receive(acceptor, Arc::new(House { tls, routes }), &drain);
     let (broken, _) = tokio::join!(received, drain.end_in_order(shutdown, ALLOWANCE));
     background.shutdown().await;
+    drop(collector);
     broken.map_err(|source| MonitorError::Listen { address: config.listen, source })
 }
 

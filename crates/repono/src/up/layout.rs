@@ -40,6 +40,11 @@ impl Layout {
         self.root.join("journal")
     }
 
+    /// What the monitor has counted.
+    pub(crate) fn monitor(&self) -> PathBuf {
+        self.root.join("monitor")
+    }
+
     pub(crate) fn store(&self) -> PathBuf {
         self.root.join("store")
     }

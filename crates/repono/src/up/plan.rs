@@ -150,6 +150,8 @@ impl Plan {
                 name: "monitor".into(),
                 listen: self.monitor,
                 balancer_admin_socket: layout.socket("balancer"),
+                journals: vec![layout.journal()],
+                state_dir: Some(layout.monitor()),
                 tls: TlsFiles {
                     ecdsa_chain: secret("server-ecdsa.pem"),
                     ecdsa_key: secret("server-key-ecdsa.pem"),

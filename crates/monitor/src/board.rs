@@ -1,0 +1,146 @@
+//! What the journals tell, counted: response times, slow requests, ends of
+//! connections, changes of configuration. All of it is bounded.
+
+mod changes;
+mod keep;
+mod latency;
+mod slowest;
+mod totals;
+
+use std::collections::HashMap;
+
+use repono_journal::Side;
+use repono_journal::read::{Fact, Record, Request};
+
+pub(crate) use changes::ChangeSeen;
+pub(crate) use keep::KeptBoard;
+pub(crate) use latency::{Latency, Point, Step, in_ms};
+pub(crate) use slowest::{Attempt, SlowRequest};
+pub(crate) use totals::{DURATION_BOUNDS_S, Durations, Totals};
+
+use changes::Changes;
+use latency::Sample;
+use slowest::Slowest;
+
+/// A record that ended so long before one of the same journal is late: some were held
+/// back by sampling, or the wall clock was set back.
+const LATE_NS: u64 = 60_000_000_000;
+/// A record that says it ended so much later than now is of a host whose clock is wrong:
+/// it would make room for itself at the cost of the present.
+const AHEAD_NS: u64 = 60_000_000_000;
+/// Journals whose newest record is remembered; beyond that all are forgotten.
+const JOURNALS_MAX: usize = 1024;
+
+/// Whose response times are kept: those that callers see, and those that heads see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum View {
+    Client,
+    Head,
+}
+
+/// Everything that is counted.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    client: Latency,
+    head: Latency,
+    slowest: Slowest,
+    changes: Changes,
+    totals: Totals,
+    lines: Lines,
+    newest_ns: HashMap<Box<str>, u64>,
+}
+
+/// How the reading goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Lines {
+    pub(crate) read: u64,
+    pub(crate) damaged: u64,
+    pub(crate) late: u64,
+    /// Records that say they ended later than now; they are not counted.
+    pub(crate) ahead: u64,
+    /// How old what was read last is while there is more; 0 when all is read.
+    pub(crate) lag_s: f64,
+}
+
+impl Board {
+    /// Counts a record, at the time `now_ns` of the wall clock.
+    pub(crate) fn take(&mut self, record: &Record<'_>, now_ns: u64) {
+        self.lines.read += 1;
+        let Some(ended) = record.fact.ended() else { return };
+        if ended.wall_ns > now_ns.saturating_add(AHEAD_NS) {
+            self.lines.ahead += 1;
+            return;
+        }
+        self.look_for_lateness(&record.origin.instance, ended.wall_ns);
+        match &record.fact {
+            Fact::Request(request) => self.request(record, request, now_ns),
+            Fact::Connection(connection) => self.totals.connection(connection),
+            Fact::Change(change) => self.changes.take(change),
+            Fact::Turn(_) | Fact::Audit(_) | Fact::Other => {}
+        }
+    }
+
+    pub(crate) fn damaged(&mut self) {
+        self.lines.read += 1;
+        self.lines.damaged += 1;
+    }
+
+    pub(crate) fn lag(&mut self, lag_s: f64) {
+        self.lines.lag_s = lag_s;
+    }
+
+    fn request(&mut self, record: &Record<'_>, request: &Request<'_>, now_ns: u64) {
+        self.totals.request(request);
+        let latency = match request.side {
+            Some(Side::Client) => &mut self.client,
+            Some(Side::Head) => &mut self.head,
+            // Vending has its own metrics; the others write no requests.
+            Some(Side::Vending | Side::Balancer | Side::Recorder) | None => return,
+        };
+        latency.take(&Sample::of(request), now_ns);
+        self.slowest.take(&record.origin, request, now_ns);
+    }
+
+    fn look_for_lateness(&mut self, instance: &str, ended_ns: u64) {
+        if let Some(newest) = self.newest_ns.get_mut(instance) {
+            if ended_ns.saturating_add(LATE_NS) < *newest {
+                self.lines.late += 1;
+            }
+            *newest = (*newest).max(ended_ns);
+            return;
+        }
+        if self.newest_ns.len() >= JOURNALS_MAX {
+            self.newest_ns.clear();
+        }
+        self.newest_ns.insert(instance.into(), ended_ns);
+    }
+
+    pub(crate) const fn latency(&self, view: View) -> &Latency {
+        match view {
+            View::Client => &self.client,
+            View::Head => &self.head,
+        }
+    }
+
+    /// The slowest requests of the last hour, the slowest first.
+    pub(crate) fn slowest(&self, now_ns: u64) -> Vec<SlowRequest> {
+        self.slowest.list(now_ns)
+    }
+
+    /// Changes of configuration, the newest first.
+    pub(crate) fn changes(&self) -> Vec<ChangeSeen> {
+        self.changes.list()
+    }
+
+    pub(crate) const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    pub(crate) const fn lines(&self) -> Lines {
+        self.lines
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! The last changes of configuration.
+
+use std::collections::VecDeque;
+
+use repono_journal::read::Change;
+use serde::{Deserialize, Serialize};
+
+/// Changes that are kept: years of a system that people change, and 1 MiB at most.
+const CHANGES_MAX: usize = 1_000;
+
+/// A change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ChangeSeen {
+    /// When, in Unix milliseconds.
+    pub(crate) at_ms: u64,
+    who: String,
+    what: String,
+    from: String,
+    to: String,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Changes(VecDeque<ChangeSeen>);
+
+impl Changes {
+    pub(super) fn take(&mut self, change: &Change<'_>) {
+        let text = |text: &str| text.to_owned();
+        self.push(ChangeSeen {
+            at_ms: change.at.wall_ns / 1_000_000,
+            who: text(&change.who),
+            what: text(&change.what),
+            from: text(&change.from),
+            to: text(&change.to),
+        });
+    }
+
+    fn push(&mut self, change: ChangeSeen) {
+        // Journals of several services are read one after the other.
+        let at = self.0.partition_point(|other| other.at_ms <= change.at_ms);
+        self.0.insert(at, change);
+        if self.0.len() > CHANGES_MAX {
+            self.0.pop_front();
+        }
+    }
+
+    pub(super) fn list(&self) -> Vec<ChangeSeen> {
+        self.0.iter().rev().cloned().collect()
+    }
+
+    pub(super) fn resume(&mut self, kept: Vec<ChangeSeen>) {
+        for change in kept {
+            self.push(change);
+        }
+    }
+}

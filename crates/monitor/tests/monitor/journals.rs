@@ -1,0 +1,150 @@
+//! What journals tell, over the interface.
+
+use std::path::Path;
+
+use axum::http::StatusCode;
+use repono_core::id::ConnectionId;
+use repono_core::request::Method;
+use repono_journal::{
+    ChangeRecord, ClosedBy, ConnectionRecord, Journal, JournalConfig, Manner, RequestRecord, Side, Stamp,
+    UrlPath,
+};
+use repono_monitor::Config;
+use serde_json::{Value, json};
+
+use crate::site::{Monitor, Site};
+
+const MS: u64 = 1_000_000;
+
+fn following(site: &Site) -> Config {
+    Config { journals: vec![site.path("journal")], state_dir: Some(site.path("state")), ..site.config() }
+}
+
+/// Requests of 1 ms, 2 ms … of a head, one of a client, a connection's end, a change.
+fn write(folder: &Path, requests: u64) {
+    let journal = Journal::open(JournalConfig::new(folder, "head", "head-1")).expect("a journal");
+    let mut recorder = journal.recorder();
+    let (now, address) = (Stamp::now(), ([127, 0, 0, 1], 7).into());
+    let id = ConnectionId::from_bytes([5; 12]);
+    let request = |side, ms: u64| {
+        let started = Stamp { wall_ns: now.wall_ns - ms * MS, mono_ns: now.mono_ns - ms * MS };
+        let mut record = RequestRecord::new(side, id, started, address, address);
+        record.ended_mono_ns = now.mono_ns;
+        record.path = UrlPath::of_target(b"/v1/demo/files/x%3Ftoken=PREA_canary?token=PREA_canary");
+        record.method = Some(Method::Get);
+        record.status = Some(200);
+        record
+    };
+    for ms in 1..=requests {
+        recorder.request(&request(Side::Head, ms));
+    }
+    recorder.request(&RequestRecord { attempts: 2, ..request(Side::Client, 10_300) });
+    recorder.connection(&ConnectionRecord {
+        closed_by: ClosedBy::Client,
+        manner: Manner::FinCloseNotify,
+        ended: now,
+        ..ConnectionRecord::new(Side::Head, id, now, address, address)
+    });
+    journal.shared().change(ChangeRecord {
+        at: now,
+        who: "uid 0",
+        what: "head-1.state",
+        from: "ready",
+        to: "draining",
+    });
+    journal.close();
+}
+
+fn total(series: &Value, column: &str) -> u64 {
+    series[column].as_array().expect("a column").iter().filter_map(Value::as_u64).sum()
+}
+
+async fn series(monitor: &Monitor, query: &str, count: u64) -> Value {
+    let path = format!("/api/v1/series?{query}");
+    monitor.until(&path, |reply| total(&reply.json(), "count") == count).await.json()
+}
+
+#[tokio::test]
+async fn what_the_journals_tell_is_counted_and_outlives_the_monitor() {
+    let site = Site::new();
+    let monitor = site.start_with(following(&site)).await;
+    write(&site.path("journal"), 200);
+
+    let told = series(&monitor, "step=hour&side=head", 200).await;
+    assert_eq!((&told["step_s"], &told["side"]), (&json!(3600), &json!("head")));
+    let filled = told["count"].as_array().expect("counts").iter().position(|count| *count != 0).expect("one");
+    assert_eq!((&told["max"][filled], &told["p50"][0]), (&json!(200.0), &Value::Null));
+    for (name, exact) in [("p50", 100.0), ("p95", 190.0), ("p99", 198.0)] {
+        let value = told[name][filled].as_f64().expect("a number");
+        assert!((value - exact).abs() <= exact * 0.01, "{name}: {value}");
+    }
+    let client = series(&monitor, "step=minute&side=client", 1).await;
+    assert_eq!(client["t"].as_array().map(Vec::len), Some(1_440));
+
+    let slowest = monitor.get("/api/v1/slowest").await.json();
+    let first = &slowest["requests"][0];
+    assert_eq!(
+        (&first["side"], &first["attempt"], &first["duration_ms"]),
+        (&json!("client"), &json!(2), &json!(10_300.0))
+    );
+    assert_eq!(slowest["requests"].as_array().map(Vec::len), Some(50));
+    let closes = monitor.get("/api/v1/closes").await.json();
+    assert_eq!(
+        closes["closes"],
+        json!([{"side": "head", "by": "client", "how": "fin+close_notify", "count": 1}])
+    );
+    let changes = monitor.get("/api/v1/changes").await.json();
+    assert_eq!(
+        (&changes["changes"][0]["what"], &changes["changes"][0]["to"]),
+        (&json!("head-1.state"), &json!("draining"))
+    );
+
+    let metrics = monitor.get("/metrics").await.text().to_owned();
+    for line in [
+        r#"http_server_request_duration_seconds_bucket{side="head",http_request_method="GET",http_response_status_code="200",le="0.1"} 100"#,
+        r#"http_client_request_duration_seconds_bucket{side="client",http_request_method="GET",http_response_status_code="200",le="10"} 0"#,
+        r#"http_client_request_duration_seconds_bucket{side="client",http_request_method="GET",http_response_status_code="200",le="30"} 1"#,
+        r#"http_client_request_duration_seconds_count{side="client",http_request_method="GET",http_response_status_code="200"} 1"#,
+        r#"repono_connections_closed_total{side="head",by="client",how="fin+close_notify"} 1"#,
+        "repono_requests_resent_total 1",
+        "repono_monitor_lines_read_total 203",
+        "repono_monitor_lines_damaged_total 0",
+        "repono_monitor_lag_seconds 0.000",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} in\n{metrics}");
+    }
+    let all = format!("{slowest}{closes}{changes}{metrics}");
+    assert!(!all.contains("canary"), "{all}");
+    monitor.end().await;
+    let state = std::fs::read_to_string(site.path("state/counts.json")).expect("kept");
+    assert!(!state.contains("canary"), "{state}");
+
+    write(&site.path("journal"), 10);
+    let monitor = site.start_with(following(&site)).await;
+    series(&monitor, "step=hour", 210).await;
+    assert!(monitor.get("/metrics").await.text().contains("repono_requests_resent_total 2\n"));
+    monitor.end().await;
+}
+
+#[tokio::test]
+async fn wrong_questions_and_no_journals_are_told() {
+    let site = Site::new();
+    let monitor = site.start_with(following(&site)).await;
+    let empty = monitor.get("/api/v1/series?from=10&to=5&step=second").await;
+    assert_eq!((empty.status, &empty.json()["t"]), (StatusCode::OK, &json!([])));
+    for query in ["step=day", "side=balancer", "from=yesterday", "form=1"] {
+        let reply = monitor.get(&format!("/api/v1/series?{query}")).await;
+        assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(reply.json()["error"]["code"], "InvalidQuery");
+    }
+    monitor.end().await;
+    let monitor = site.start().await;
+    for path in ["/api/v1/series", "/api/v1/slowest", "/api/v1/closes", "/api/v1/changes"] {
+        let reply = monitor.get(path).await;
+        assert_eq!(
+            (reply.status, &reply.json()["error"]["code"]),
+            (StatusCode::NOT_FOUND, &json!("NoJournals"))
+        );
+    }
+    monitor.end().await;
+}

@@ -1,0 +1,187 @@
+//! A monitor, what it needs, and a caller of it.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use axum::routing::get;
+use http_body_util::BodyExt;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use repono_monitor::{BoundAddresses, Config, MonitorError, run};
+use repono_net::tls;
+use rustls_pki_types::ServerName;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::{TcpStream, UnixListener};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+/// No step of a test takes longer on a machine that works.
+const LIMIT: Duration = Duration::from_secs(30);
+
+const HEADS: &str = r#"[
+    {"name":"head-1","address":"127.0.0.1:1","state":"ready","weight":1,"connections":3,"only":false,"failing":null,"counters":{"requests-shed-by-age":9}},
+    {"name":"head-2","address":"[::1]:2","state":"down","weight":1,"connections":0,"only":false,"failing":"tls","new":1}
+]"#;
+
+/// A folder with what a monitor needs.
+pub(crate) struct Site {
+    directory: TempDir,
+    ca_pem: String,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a folder");
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer =
+            CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("signed");
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+        let certificate = params.signed_by(&key, &issuer).expect("signed");
+        let site = Self { directory, ca_pem: issuer.pem() };
+        fs::write(site.path("server.pem"), certificate.pem()).expect("written");
+        fs::write(site.path("server.key"), key.serialize_pem()).expect("written");
+        site
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            name: "monitor-7".to_owned(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            balancer_admin_socket: self.path("balancer.sock"),
+            journals: Vec::new(),
+            state_dir: None,
+            // One pair stands in for both: making an RSA key would take longer than
+            // every test here.
+            tls: repono_net::tls::TlsFiles {
+                ecdsa_chain: self.path("server.pem"),
+                ecdsa_key: self.path("server.key"),
+                rsa_chain: self.path("server.pem"),
+                rsa_key: self.path("server.key"),
+            },
+        }
+    }
+
+    pub(crate) async fn start(&self) -> Monitor {
+        self.start_with(self.config()).await
+    }
+
+    pub(crate) async fn start_with(&self, config: Config) -> Monitor {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (ready, bound) = oneshot::channel();
+        let ended = tokio::spawn(run(config, |bound| ready.send(bound).expect("awaited"), async {
+            // A sender that is dropped stops it as well.
+            let _ = stopped.await;
+        }));
+        let BoundAddresses { https } = bound.await.expect("it began");
+        Monitor { https, ca_pem: self.ca_pem.clone(), stop, ended }
+    }
+
+    pub(crate) fn balancer(&self) -> Balancer {
+        let path = self.path("balancer.sock");
+        let listener = UnixListener::bind(&path).expect("bound");
+        let routes = Router::new().route("/v1/heads", get(async || HEADS));
+        Balancer { path, task: tokio::spawn(async move { axum::serve(listener, routes).await }) }
+    }
+}
+
+pub(crate) struct Balancer {
+    path: PathBuf,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Balancer {
+    pub(crate) async fn stop(self) {
+        self.task.abort();
+        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
+        fs::remove_file(self.path).expect("removed");
+    }
+}
+
+pub(crate) struct Monitor {
+    pub(crate) https: SocketAddr,
+    ca_pem: String,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<Result<(), MonitorError>>,
+}
+
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+impl Monitor {
+    pub(crate) async fn connect(&self) -> SendRequest<Body> {
+        let stream = TcpStream::connect(self.https).await.expect("connected");
+        let config = tls::client_config(self.ca_pem.as_bytes()).expect("configured");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let (stream, _) = tls::connect(&config, name, stream, LIMIT).await.expect("TLS");
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.expect("HTTP");
+        tokio::spawn(connection);
+        sender
+    }
+
+    pub(crate) async fn ask(&self, method: &str, path: &str) -> Reply {
+        ask(&mut self.connect().await, method, path).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.ask("GET", path).await
+    }
+
+    /// Asks until the reply is as wanted.
+    pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Reply) -> bool) -> Reply {
+        let asking = async {
+            loop {
+                let reply = self.get(path).await;
+                if wanted(&reply) {
+                    break reply;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(LIMIT, asking).await.expect("it came")
+    }
+
+    pub(crate) async fn end(self) {
+        drop(self.stop);
+        timeout(LIMIT, self.ended).await.expect("in time").expect("no panic").expect("in order");
+    }
+}
+
+pub(crate) async fn ask(sender: &mut SendRequest<Body>, method: &str, path: &str) -> Reply {
+    let request = Request::builder().method(method).uri(path).header("host", "localhost");
+    let request = request.body(Body::empty()).expect("a request");
+    let response = sender.send_request(request).await.expect("answered");
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.expect("whole").to_bytes();
+    Reply { status: parts.status, headers: parts.headers, body }
+}
