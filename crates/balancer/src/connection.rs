@@ -111,7 +111,15 @@ impl Common {
         let before = Duration::from_nanos(Stamp::mono_now().saturating_sub(record.opened.mono_ns));
         let Header { source, destination, id: connection } = header;
         let head = lease.head().name();
-        let names = TurnNames { side: Side::Balancer, connection, source, destination, onward: None, head };
+        let names = TurnNames {
+            side: Side::Balancer,
+            connection,
+            source,
+            destination,
+            onward: None,
+            connect: before,
+            head,
+        };
         let turns = Turns::new(&self.traces, TurnMeter::new(&self.recorder, names));
         let mut watch = Watch::new(Some(&lease), Some(turns));
         let stagger = self.draw(|random| Stagger::drawn(random.random()));

@@ -190,8 +190,6 @@ pub struct ConnectionRecord {
     pub source: SocketAddr,
     /// The server's end.
     pub destination: SocketAddr,
-    /// The relay's own end towards the server, which the server takes for the client's.
-    pub onward: Option<SocketAddr>,
     /// The TLS session, on a side that sees it.
     pub tls: Option<Tls>,
     /// Requests served.
@@ -215,8 +213,6 @@ pub struct ConnectionRecord {
     pub end_code: Option<EndCode>,
     /// Its turns, on a side that times them.
     pub turns: Option<Turns>,
-    /// From its beginning until the server's end of it stood, on a side that relays.
-    pub connect_ns: Option<u64>,
     /// `TCP_INFO` at the end: towards the source, and towards the destination.
     pub tcp: [Option<TcpSummary>; 2],
     /// The name of the head that served it, where it is known.
@@ -241,7 +237,6 @@ impl ConnectionRecord {
             ended: opened,
             source,
             destination,
-            onward: None,
             tls: None,
             requests: 0,
             bytes_in: 0,
@@ -253,7 +248,6 @@ impl ConnectionRecord {
             late_bytes: 0,
             end_code: None,
             turns: None,
-            connect_ns: None,
             tcp: [None, None],
             head: Text::EMPTY,
         }

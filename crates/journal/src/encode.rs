@@ -165,7 +165,7 @@ pub(crate) fn connection(out: &mut Vec<u8>, origin: &Origin, counts: Counts, rec
             span(o, record.opened, record.ended);
             o.number("sequence", counts.sequence);
         });
-        ends(o, record.source, record.onward, record.destination);
+        ends(o, record.source, None, record.destination);
         o.object("network", |o| {
             o.text("transport", "tcp");
             o.number("bytes", record.bytes_in.saturating_add(record.bytes_out));
@@ -194,9 +194,6 @@ fn connection_own(o: &mut Object<'_>, counts: Counts, record: &ConnectionRecord)
         }
         if let Some(code) = record.end_code {
             o.text("end_code", code.letters());
-        }
-        if let Some(connect_ns) = record.connect_ns {
-            o.number("connect_ns", connect_ns);
         }
         if let Some(turns) = record.turns {
             o.object("turns", |o| {

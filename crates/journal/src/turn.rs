@@ -88,6 +88,9 @@ pub struct TurnRecord {
     pub answered_mono_ns: Option<u64>,
     /// The last bytes of the turn, monotonic.
     pub ended_mono_ns: u64,
+    /// Of the first turn: from the connection's beginning until the server's end of it
+    /// stood, in nanoseconds.
+    pub connect_ns: Option<u64>,
     /// How long nothing had moved before it, in nanoseconds.
     pub idle_before_ns: u64,
     /// Bytes from the client.

@@ -24,6 +24,8 @@ pub struct TurnNames<'a> {
     pub destination: SocketAddr,
     /// The relay's own end towards the server, which the server takes for the client's.
     pub onward: Option<SocketAddr>,
+    /// How long it took until the server's end of it stood.
+    pub connect: Duration,
     /// The head that serves it, where it is known.
     pub head: &'a str,
 }
@@ -121,7 +123,8 @@ impl<'a> TurnMeter<'a> {
 }
 
 fn begun(names: TurnNames<'_>, number: u64, now: Stamp, last_mono_ns: Option<u64>) -> TurnRecord {
-    let TurnNames { side, connection, source, destination, onward, head } = names;
+    let TurnNames { side, connection, source, destination, onward, connect, head } = names;
+    let connect = u64::try_from(connect.as_nanos()).unwrap_or(u64::MAX);
     TurnRecord {
         side,
         kind: TurnKind::Exchange,
@@ -135,6 +138,7 @@ fn begun(names: TurnNames<'_>, number: u64, now: Stamp, last_mono_ns: Option<u64
         asked_last_mono_ns: now.mono_ns,
         answered_mono_ns: None,
         ended_mono_ns: now.mono_ns,
+        connect_ns: (number == 1).then_some(connect),
         idle_before_ns: last_mono_ns.map_or(0, |last| now.mono_ns.saturating_sub(last)),
         bytes_in: 0,
         bytes_out: 0,

@@ -100,16 +100,16 @@ impl Common {
                 return Err(Failed::Server(error));
             }
         };
-        record.onward = server.local_addr().ok();
+        let onward = server.local_addr().ok();
         let Some(open) = &self.open else {
             let before = Duration::from_nanos(since(record));
             let orders = Orders::from_channel(self.orders.clone());
-            let conversation = self.conversation(record);
+            let conversation = self.conversation(record, onward, before);
             layer4::relay([client, server], conversation, record, before, orders).await;
             return Ok(());
         };
-        let streams = open.shake_hands(client, server, record).await?;
-        let conversation = self.conversation(record);
+        let (streams, connect) = open.shake_hands(client, server, record).await?;
+        let conversation = self.conversation(record, onward, connect);
         opened::relay(streams, conversation, record, &mut end).await.map_err(Failed::Server)
     }
 
@@ -130,22 +130,28 @@ impl Common {
         timeout(CONNECT_MAX, reached).await?
     }
 
-    fn conversation(&self, record: &ConnectionRecord) -> Conversation<'_> {
-        let ConnectionRecord { id: connection, source, destination, onward, .. } = *record;
-        let names = TurnNames { side: Side::Recorder, connection, source, destination, onward, head: "" };
+    fn conversation(
+        &self,
+        record: &ConnectionRecord,
+        onward: Option<SocketAddr>,
+        connect: Duration,
+    ) -> Conversation<'_> {
+        let ConnectionRecord { id: connection, source, destination, .. } = *record;
+        let side = Side::Recorder;
+        let names = TurnNames { side, connection, source, destination, onward, connect, head: "" };
         Conversation::new(TurnMeter::new(&self.recorder, names))
     }
 }
 
 impl OpenTls {
     /// The server first, under the name that was named: a client is not told that it is
-    /// connected before it is.
+    /// connected before it is. Also how long that took.
     async fn shake_hands(
         &self,
         client: TcpStream,
         server: TcpStream,
         record: &mut ConnectionRecord,
-    ) -> Result<Opened, Failed> {
+    ) -> Result<(Opened, Duration), Failed> {
         let server = match tls::connect(&self.to_server, self.name.clone(), server, HANDSHAKE_MAX).await {
             Ok((server, _)) => server,
             Err(error) => {
@@ -153,11 +159,11 @@ impl OpenTls {
                 return Err(Failed::ServerHandshake(error));
             }
         };
-        record.connect_ns = Some(since(record));
+        let connect = Duration::from_nanos(since(record));
         match tls::accept(&self.to_clients, client, HANDSHAKE_MAX).await {
             Ok((client, facts)) => {
                 record.tls = Some(journal_tls(facts));
-                Ok(Opened { client, server })
+                Ok((Opened { client, server }, connect))
             }
             Err(unfinished) => Err(Failed::ClientHandshake(unfinished.into())),
         }

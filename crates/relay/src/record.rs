@@ -19,7 +19,6 @@ impl Outcome {
         before: Duration,
     ) {
         let life = self.ended.saturating_duration_since(self.opened);
-        record.connect_ns = Some(nanos(before));
         record.ended = record.opened.plus(before.saturating_add(life));
         record.bytes_in = self.client.bytes;
         record.bytes_out = self.server.bytes;

@@ -194,7 +194,6 @@ pub(super) struct Connection<'a> {
     pub(super) idle_at_close_ns: u64,
     #[serde(borrow)]
     pub(super) phase: Option<Cow<'a, str>>,
-    pub(super) connect_ns: Option<u64>,
     pub(super) closes: Option<bool>,
     #[serde(default)]
     pub(super) bytes_in: u64,
@@ -222,6 +221,7 @@ fn key(hex: &str) -> Option<u128> {
 pub(super) struct Turn {
     pub(super) number: u64,
     pub(super) kind: Option<TurnKind>,
+    pub(super) connect_ns: Option<u64>,
     pub(super) idle_before_ns: u64,
     pub(super) send_ns: u64,
     pub(super) wait_ns: Option<u64>,

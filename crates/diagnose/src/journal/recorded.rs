@@ -60,10 +60,12 @@ struct Life {
     id: Id,
     /// From the client's first words to the server's last ones of the handshake.
     handshake: Option<[Instant; 2]>,
+    /// How long it took until the server's end stood.
+    connect: Duration,
     is_first: bool,
     /// Its id at the server, as an earlier reply told it.
     peer: Option<u128>,
-    /// Its first request, until its end tells how long it took to connect.
+    /// Its first request, until its end tells whether that was all.
     first: Option<Exchange>,
     /// The request that has no reply.
     lost: Option<Exchange>,
@@ -81,6 +83,7 @@ impl Recorded {
         let (turn, connection) = (record.repono.turn?, record.repono.connection.as_ref()?);
         let key = connection.key()?;
         let life = self.life(key, to);
+        life.connect = turn.connect_ns.map_or(life.connect, Duration::from_nanos);
         if turn.kind == Some(TurnKind::Handshake) {
             let begun = life.handshake.map_or_else(|| record.started(), |[begun, _]| begun);
             life.handshake = Some([begun, record.ended()]);
@@ -98,7 +101,7 @@ impl Recorded {
         let names = exchange.names().clone();
         life.is_first = false;
         if is_first {
-            exchange.fresh(life.handshake);
+            exchange.fresh(life.handshake, life.connect);
             exchange.announce(to);
         }
         if exchange.is_lost() {
@@ -128,16 +131,10 @@ impl Recorded {
             }
             return Some(());
         };
-        let connect = Duration::from_nanos(connection.connect_ns.unwrap_or_default());
-        let stood = record.started().after(connect);
-        if let Some(mut first) = life.first {
-            first.connected([record.started(), stood]);
+        if let Some(first) = life.first {
             self.take_first(first, to);
         }
         if let Some(mut lost) = life.lost {
-            if lost.is_fresh() {
-                lost.connected([record.started(), stood]);
-            }
             match failure(connection) {
                 Some(failure) => {
                     lost.failed_after(Duration::from_nanos(connection.idle_at_close_ns));
@@ -186,7 +183,15 @@ impl Recorded {
         self.open.entry(key).or_insert_with(|| {
             let id = Id(FIRST.wrapping_add(*next));
             *next = next.wrapping_add(1);
-            Life { id, handshake: None, is_first: true, peer: None, first: None, lost: None }
+            Life {
+                id,
+                handshake: None,
+                connect: Duration::ZERO,
+                is_first: true,
+                peer: None,
+                first: None,
+                lost: None,
+            }
         })
     }
 

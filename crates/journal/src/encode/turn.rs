@@ -38,6 +38,9 @@ pub(crate) fn turn(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &
             o.object("turn", |o| {
                 o.number("number", record.number);
                 o.text("kind", record.kind.as_str());
+                if let Some(connect_ns) = record.connect_ns {
+                    o.number("connect_ns", connect_ns);
+                }
                 o.number("idle_before_ns", record.idle_before_ns);
                 o.number("send_ns", record.asked_last_mono_ns.saturating_sub(record.asked.mono_ns));
                 if let Some(acknowledged) = record.acknowledged {

@@ -30,8 +30,6 @@ pub struct Connection<'a> {
     pub source: SocketAddr,
     /// The server's.
     pub destination: SocketAddr,
-    /// A relay's own end towards the server.
-    pub onward: Option<SocketAddr>,
     /// The TLS session.
     pub tls: Option<Session<'a>>,
     /// Requests served.
@@ -54,8 +52,6 @@ pub struct Connection<'a> {
     pub end_code: Option<Cow<'a, str>>,
     /// Its turns.
     pub turns: Option<Turns>,
-    /// Until the server's end stood.
-    pub connect_ns: Option<u64>,
     /// `TCP_INFO` towards the source, and towards the destination.
     pub tcp: [Option<TcpSummary>; 2],
     /// The head that served it.
@@ -75,7 +71,6 @@ pub(super) fn connection(raw: Raw<'_>) -> Result<Connection<'_>, ReadError> {
         ended,
         source: source.socket(),
         destination: raw.destination.ok_or(ReadError::Missing("destination"))?.socket(),
-        onward: source.onward(),
         tls: raw.tls.map(session),
         requests: connection.requests,
         bytes_in: connection.bytes_in,
@@ -87,7 +82,6 @@ pub(super) fn connection(raw: Raw<'_>) -> Result<Connection<'_>, ReadError> {
         late_bytes: connection.late_bytes,
         end_code: text(connection.end_code),
         turns: connection.turns,
-        connect_ns: connection.connect_ns,
         tcp: [own.tcp_source, own.tcp_destination],
         head: text(own.head),
     })

@@ -275,7 +275,6 @@ pub(super) struct Connection<'a> {
     pub(super) late_bytes: u64,
     #[serde(borrow)]
     pub(super) end_code: Option<Said<'a>>,
-    pub(super) connect_ns: Option<u64>,
     pub(super) turns: Option<Turns>,
     pub(super) closes: Option<bool>,
 }
@@ -285,6 +284,7 @@ pub(super) struct Turn<'a> {
     pub(super) number: u64,
     #[serde(borrow)]
     pub(super) kind: Option<Said<'a>>,
+    pub(super) connect_ns: Option<u64>,
     #[serde(default)]
     pub(super) idle_before_ns: u64,
     pub(super) send_ns: u64,

@@ -40,6 +40,8 @@ pub struct Turn<'a> {
     pub answered_mono_ns: Option<u64>,
     /// The last bytes.
     pub ended: Stamp,
+    /// Of the first turn: how long it took until the server's end stood.
+    pub connect_ns: Option<u64>,
     /// How long nothing had moved before it.
     pub idle_before_ns: u64,
     /// Bytes from the client.
@@ -99,6 +101,7 @@ pub(super) fn turn(raw: Raw<'_>) -> Result<Turn<'_>, ReadError> {
         asked_last_mono_ns,
         answered_mono_ns: turn.wait_ns.map(|wait_ns| asked_last_mono_ns.saturating_add(wait_ns)),
         ended,
+        connect_ns: turn.connect_ns,
         idle_before_ns: turn.idle_before_ns,
         bytes_in: connection.bytes_in,
         bytes_out: connection.bytes_out,

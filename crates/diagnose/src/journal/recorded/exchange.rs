@@ -122,17 +122,11 @@ impl Exchange {
         format!("connection {:024x}", self.names.connection.unwrap_or_default())
     }
 
-    /// It is the first request of its connection, after this handshake.
-    pub(super) fn fresh(&mut self, handshake: Option<[Instant; 2]>) {
-        let begun = handshake.map_or(self.asked, |[begun, _]| begun);
-        self.fresh = Some(Fresh { opened: begun, stood: begun, handshake });
-    }
-
-    /// When that connection was opened, and when it stood.
-    pub(super) const fn connected(&mut self, [opened, stood]: [Instant; 2]) {
-        if let Some(fresh) = &mut self.fresh {
-            (fresh.opened, fresh.stood) = (opened, stood);
-        }
+    /// It is the first request of its connection, which took so long to connect, after
+    /// this handshake.
+    pub(super) fn fresh(&mut self, handshake: Option<[Instant; 2]>, connect: Duration) {
+        let stood = handshake.map_or(self.asked, |[begun, _]| begun);
+        self.fresh = Some(Fresh { opened: stood.before(connect), stood, handshake });
     }
 
     /// Its connection ended so long after the last byte.
@@ -148,10 +142,6 @@ impl Exchange {
     /// How other sides know it.
     pub(super) const fn names(&self) -> &Names {
         &self.names
-    }
-
-    pub(super) const fn is_fresh(&self) -> bool {
-        self.fresh.is_some()
     }
 
     /// Whether it can be no request: a goodbye, or a frame by which HTTP/2 is managed.
