@@ -187,16 +187,18 @@ impl Follower {
         let mut seen = Vec::new();
         for (number, folder) in self.folders.iter().enumerate() {
             match folder::list(number, folder) {
-                Ok(files) => seen.extend(files),
-                // It comes later, or has gone.
+                Ok(files) => {
+                    seen.extend(files);
+                    let places = self.files.iter_mut().filter(|(key, _)| key.folder == number);
+                    places.for_each(|(_, place)| place.unlisted += 1);
+                }
+                // It comes later, or has gone: its files are remembered, for a file system
+                // may be mounted again.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(_) => self.counts.unreadable += 1,
             }
         }
         seen.sort();
-        for place in self.files.values_mut() {
-            place.unlisted += 1;
-        }
         seen.retain(|file| self.is_tracked(file));
         seen
     }
@@ -240,44 +242,51 @@ impl Follower {
         let full = batch.text.len().saturating_add(self.limits.journal_bytes_max);
         for seen in files {
             match self.file(seen, full, batch) {
-                Ok(()) => {}
+                Ok(Rest::Nothing) => {}
+                Ok(Rest::More) => {
+                    batch.rest = Rest::More;
+                    return;
+                }
                 // Rotated since it was listed: found again at the next look, and what is
                 // newer waits for it.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return,
                 Err(_) => self.counts.unreadable += 1,
             }
-            if batch.text.len() >= full {
-                batch.rest = Rest::More;
-                return;
-            }
         }
     }
 
-    fn file(&mut self, seen: &Seen, full: usize, batch: &mut Batch) -> io::Result<()> {
+    /// Takes what has come of one file, until the batch is `full`.
+    fn file(&mut self, seen: &Seen, full: usize, batch: &mut Batch) -> io::Result<Rest> {
         let key = Key { folder: seen.folder, inode: seen.inode };
-        let Some(place) = self.files.get(&key) else { return Ok(()) };
+        let Some(place) = self.files.get(&key) else { return Ok(Rest::Nothing) };
         if place.looked == Some(seen.look) {
-            return Ok(());
+            return Ok(Rest::Nothing);
         }
         let file = self.open(seen)?;
-        let Some(place) = self.files.get_mut(&key) else { return Ok(()) };
+        let Some(place) = self.files.get_mut(&key) else { return Ok(Rest::Nothing) };
         if !place.is_of(&file)? {
             self.counts.begun_anew += 1;
             *place = Place::beginning();
         }
-        while batch.text.len() < full {
+        let mut rest = Rest::More;
+        // What is read counts too: of an endless line nothing comes into the batch.
+        let mut read: usize = 0;
+        while batch.text.len() < full && read < self.limits.journal_bytes_max {
             // At least a line's length: a shorter read could find no end of one.
             let most = (full - batch.text.len()).max(self.limits.line_bytes_max);
             let taken = place.take(&file, most, self.limits.line_bytes_max, &mut batch.text)?;
             self.counts.overlong += taken.overlong;
+            read = read.saturating_add(taken.bytes);
             if taken.bytes < most {
                 // The length that was listed is older than what was read now: if more
                 // came, the next look differs.
                 place.looked = Some(seen.look);
+                rest = Rest::Nothing;
                 break;
             }
         }
-        place.remember_beginning(&file)
+        place.remember_beginning(&file)?;
+        Ok(rest)
     }
 
     /// Opens the file that was seen.
