@@ -12,12 +12,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Deserialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::adapter::{Adapter, Events};
 use crate::event::{Event, Extent, Failure, Heard, Id, Instant, Kind};
 use crate::input::Line;
+use crate::moment;
 
 /// Connections whose numbers are remembered: a browser has some hundred.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -208,8 +207,7 @@ impl Adapter for Har {
 
 impl Entry<'_> {
     fn times(&self) -> Option<Times> {
-        let begun = OffsetDateTime::parse(&self.started_date_time, &Rfc3339).ok()?;
-        let begun = Instant(begun.unix_timestamp_nanos());
+        let begun = moment::rfc3339(&self.started_date_time)?;
         let Timings { blocked, dns, connect, ssl, send, wait, receive } = self.timings;
         let after = |at: Instant, ms| at.after(span(ms).unwrap_or_default());
         let unblocked = after(begun, blocked);
