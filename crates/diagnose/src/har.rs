@@ -9,6 +9,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -20,6 +21,9 @@ use crate::moment;
 
 /// Connections whose numbers are remembered: a browser has some hundred.
 const CONNECTIONS_MAX: usize = 10_000;
+
+/// Bytes of an entry's digest beside method and URL: seven parts, each with its time.
+const DIGEST_BYTES: usize = 160;
 
 /// What Chromium's errors mean, by a part of their names; the first that fits decides.
 const ERRORS: [(&str, Failure); 15] = [
@@ -234,9 +238,12 @@ impl Entry<'_> {
     fn digest(&self) -> String {
         let Asked { method, url } = &self.request;
         let Timings { blocked, dns, connect, ssl, send, wait, receive } = self.timings;
-        let mut text = format!("{method} {url}, {}", self.response.status);
+        let mut text = String::with_capacity(method.len() + url.len() + DIGEST_BYTES);
+        // Writing to a String does not fail.
+        let _ = write!(text, "{method} {url}, {}", self.response.status);
         if let Some(error) = &self.response.error {
-            text.push_str(&format!(" {error}"));
+            text.push(' ');
+            text.push_str(error);
         }
         let parts = [
             ("blocked", blocked),
@@ -249,7 +256,7 @@ impl Entry<'_> {
         ];
         for (name, part) in parts {
             if let Some(span) = span(part) {
-                text.push_str(&format!(", {name} {} ms", span.as_millis()));
+                let _ = write!(text, ", {name} {} ms", span.as_millis());
             }
         }
         text
