@@ -1,6 +1,8 @@
 //! The interface: the page and its two files, `/api/v1/…`, `/metrics`, `/healthcheck`.
 
 mod board;
+mod har;
+pub(crate) mod live;
 
 use std::sync::Arc;
 
@@ -14,15 +16,20 @@ use axum::middleware::map_response;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router, body::Body};
+use repono_journal::Stamp;
 use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::ask::Latest;
+use crate::board::Traffic;
 use crate::collector::SharedBoard;
 use crate::heads::{Freshness, HeadStatus};
 use crate::limits::KEEP_ALIVE_ADVERTISED;
 use crate::metrics;
+
+use live::Live;
 
 /// Nothing but our own script, style and interface; no frame around them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -45,6 +52,7 @@ pub(crate) struct Door {
     pub(crate) latest: watch::Receiver<Latest>,
     /// What the journals tell; `None` where none are followed.
     pub(crate) board: Option<SharedBoard>,
+    pub(crate) live: Live,
 }
 
 #[derive(Serialize)]
@@ -52,7 +60,16 @@ struct Heads<'a> {
     monitor: &'a str,
     age_ms: u64,
     freshness: Freshness,
-    heads: &'a [HeadStatus],
+    heads: Vec<Head<'a>>,
+}
+
+/// What the balancer says of a head, and what its journal tells.
+#[derive(Serialize)]
+struct Head<'a> {
+    #[serde(flatten)]
+    status: &'a HeadStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traffic: Option<Traffic>,
 }
 
 /// What a caller is told instead: `{"error":{"code":…,"message":…,"hint":…}}`.
@@ -87,8 +104,11 @@ pub(crate) fn routes(door: Door) -> Router {
         .route("/monitor.js", file("text/javascript; charset=utf-8", include_str!("page/monitor.js")))
         .route("/monitor.css", file("text/css; charset=utf-8", include_str!("page/monitor.css")))
         .route("/api/v1/heads", get(heads))
+        .route("/api/v1/events", get(live::events))
         .route("/api/v1/series", get(board::series))
+        .route("/api/v1/heatmap", get(board::heatmap))
         .route("/api/v1/slowest", get(board::slowest))
+        .route("/api/v1/slowest.har", get(board::slowest_har))
         .route("/api/v1/closes", get(board::closes))
         .route("/api/v1/changes", get(board::changes))
         .route("/metrics", get(scrape))
@@ -99,19 +119,32 @@ pub(crate) fn routes(door: Door) -> Router {
         .with_state(door)
 }
 
+impl Door {
+    /// The heads; `None` where the balancer has not answered yet.
+    fn heads(&self) -> Option<Value> {
+        let answer = self.latest.borrow().clone()?;
+        let now = Instant::now();
+        let now_s = Stamp::now().wall_ns / 1_000_000_000;
+        let board = self.board.as_ref().map(SharedBoard::lock);
+        let heads = answer.heads.iter().map(|status| Head {
+            status,
+            traffic: board.as_ref().and_then(|board| board.traffic(&status.name, now_s)),
+        });
+        let heads = Heads {
+            monitor: &self.name,
+            age_ms: u64::try_from(answer.age(now).as_millis()).unwrap_or(u64::MAX),
+            freshness: answer.freshness(now),
+            heads: heads.collect(),
+        };
+        serde_json::to_value(heads).ok()
+    }
+}
+
 async fn heads(State(door): State<Door>) -> Response<Body> {
-    let latest = door.latest.borrow().clone();
-    let Some(answer) = latest else {
-        return refused(StatusCode::SERVICE_UNAVAILABLE, UNKNOWN);
-    };
-    let now = Instant::now();
-    let heads = Heads {
-        monitor: &door.name,
-        age_ms: u64::try_from(answer.age(now).as_millis()).unwrap_or(u64::MAX),
-        freshness: answer.freshness(now),
-        heads: &answer.heads,
-    };
-    Json(heads).into_response()
+    match door.heads() {
+        Some(heads) => Json(heads).into_response(),
+        None => refused(StatusCode::SERVICE_UNAVAILABLE, UNKNOWN),
+    }
 }
 
 async fn scrape(State(door): State<Door>) -> impl IntoResponse {

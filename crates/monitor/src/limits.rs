@@ -15,6 +15,15 @@ pub(crate) const ANSWER_HEAD_BYTES_MAX: usize = 16 * 1024;
 /// were not answered.
 pub(crate) const STALE: Duration = Duration::from_secs(5);
 
+/// How often whoever listens is told of the state: as often as it is asked for.
+pub(crate) const TELL_EVERY: Duration = ASK_EVERY;
+/// Listeners at a time: pages that people have open; each holds a connection.
+pub(crate) const STREAMS_MAX: usize = 64;
+/// A stream ends by itself, and is asked for again, before its connection is too old.
+pub(crate) const STREAM_AGE_MAX: Duration = CONNECTION_AGE_MAX.saturating_sub(Duration::from_secs(10));
+/// After which time a browser asks again when a stream has ended: a restart takes a second.
+pub(crate) const STREAM_RETRY: Duration = Duration::from_secs(1);
+
 /// TLS handshake, from accept to finished.
 pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// From one reply to the end of the next request's head. Longer than Prometheus

@@ -17,6 +17,7 @@ use crate::ask;
 use crate::collector::{Collector, SharedBoard};
 use crate::config::Config;
 use crate::connection::{self, House};
+use crate::door::live::{self, Live};
 use crate::door::{self, Door};
 use crate::limits::{CLOSING_MAX, CONNECTIONS_MAX, DRAIN_MAX, TLS_TICKET_KEY_AGE_MAX};
 
@@ -80,8 +81,10 @@ pub async fn run(
         .map(|board| Collector::start(config.journals, config.state_dir, board))
         .transpose()
         .map_err(MonitorError::Collect)?;
-    let routes = door::routes(Door { name: config.name.into(), latest, board });
     let drain = Drain::new();
+    let door = Door { name: config.name.into(), latest, board, live: Live::new(drain.signal()) };
+    background.spawn(live::again_and_again(door.clone()));
+    let routes = door::routes(door);
     ready(bound);
     let received = receive(acceptor, Arc::new(House { tls, routes }), &drain);
     let (broken, _) = tokio::join!(received, drain.end_in_order(shutdown, ALLOWANCE));

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on must end")]
 
 mod journals;
+mod live;
 mod site;
 
 use std::time::Duration;

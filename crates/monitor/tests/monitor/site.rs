@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// No step of a test takes longer on a machine that works.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 const HEADS: &str = r#"[
     {"name":"head-1","address":"127.0.0.1:1","state":"ready","weight":1,"connections":3,"only":false,"failing":null,"counters":{"requests-shed-by-age":9}},
