@@ -13,7 +13,8 @@ use serde_json::{Map, Value, json};
 use crate::board::{Attempt, Point, Step, View, in_ms};
 use crate::collector::SharedBoard;
 
-use super::{Door, Refusal, refused};
+use super::Door;
+use super::refusal::{Refusal, refused};
 
 const NO_JOURNALS: Refusal = Refusal {
     code: "NoJournals",
