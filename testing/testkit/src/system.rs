@@ -40,6 +40,13 @@ impl Site {
     /// This machine's loopback.
     pub const HERE: Self = Self { through: Vec::new(), address: IpAddr::V4(Ipv4Addr::LOCALHOST) };
 
+    /// The same, on a terminal of its own; what it shows goes to a file.
+    #[must_use]
+    pub fn terminal(shown: &Path) -> Self {
+        let script = format!("exec script -qefc \"${{0@Q}} ${{*@Q}}\" '{}'", shown.display());
+        Self { through: vec!["bash".to_owned(), "-c".to_owned(), script], ..Self::HERE }
+    }
+
     /// A command that runs there.
     #[must_use]
     pub fn command(&self, program: &Path) -> Command {
