@@ -29,7 +29,8 @@ impl Canary {
     fn new(what: &'static str, secret: &str) -> Self {
         let cores = secret.split(['.', ';', ' ', ':', '&', '=', ',']).filter(|core| core.len() >= 16);
         let cores: Vec<&str> = cores.chain([secret]).collect();
-        let halves = cores.iter().flat_map(|core| [core.get(..24), core.get(core.len().saturating_sub(24)..)]);
+        let halves =
+            cores.iter().flat_map(|core| [core.get(..24), core.get(core.len().saturating_sub(24)..)]);
         let plain = cores.iter().copied().chain(halves.flatten()).filter(|needle| needle.len() >= 16);
         let mut needles: Vec<Vec<u8>> = plain.map(|needle| needle.as_bytes().to_vec()).collect();
         needles.push(secret.replace('=', "%3D").replace('.', "%2E").into_bytes());
@@ -58,7 +59,9 @@ impl Found {
             let path = entry.path();
             match entry.file_type().expect("a type") {
                 kind if kind.is_dir() => self.add_folder(&path),
-                kind if kind.is_file() => self.add(path.display().to_string(), fs::read(&path).unwrap_or_default()),
+                kind if kind.is_file() => {
+                    self.add(path.display().to_string(), fs::read(&path).unwrap_or_default())
+                }
                 _socket => {}
             }
         }
@@ -90,14 +93,17 @@ fn canary(number: u8) -> String {
     format!("CANARY{number}x{}", "Q7d9".repeat(8))
 }
 
+fn with<'a>(fields: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [fields, more].concat()
+}
+
 /// Sends objects and tickets through clients, heads, balancer and vending.
 fn through_the_store(system: &System, ticket: &[String], planted: &mut Vec<Canary>) {
     let fields: Vec<&str> = ticket.iter().flat_map(|line| ["-H", line.as_str()]).collect();
     let object = format!("{}/v1/demo/files/{VISIBLE}", system.balancer());
     let [query, bearer, signature, wrong, secret] = [1, 2, 3, 4, 5].map(canary);
-    let with = |more: &[&str]| [&fields[..], more].concat();
-    assert!(curl(system, &object, &with(&["-T", "/etc/hostname"])).contains(" 201"));
-    let head = curl(system, &object, &with(&["-I"]));
+    assert!(curl(system, &object, &with(&fields, &["-T", "/etc/hostname"])).contains(" 201"));
+    let head = curl(system, &object, &with(&fields, &["-I"]));
     let link = header(&head, "x-preauth-uri").to_owned();
     assert!(curl(system, &format!("{}{link}", system.balancer()), &[]).contains(" 200"));
     let preauth = link.split_once('?').expect("a query").1.to_owned();
@@ -106,25 +112,40 @@ fn through_the_store(system: &System, ticket: &[String], planted: &mut Vec<Canar
         curl(system, &format!("{object}?temp_url_sig={query}&token={query}"), &fields);
         curl(system, &format!("{door}/v1/demo/files/absent-{VISIBLE}?x={query}"), &fields);
         curl(system, &object, &["-H", &format!("Authorization: Bearer {bearer}")]);
-        let aws = format!("Authorization: AWS4-HMAC-SHA256 Credential=K/20260101/r/s3/aws4_request, Signature={signature}");
+        let aws = format!(
+            "Authorization: AWS4-HMAC-SHA256 Credential=K/20260101/r/s3/aws4_request, Signature={signature}"
+        );
         curl(system, &object, &["-H", &aws]);
         curl(system, &object, &["-H", &format!("X-Auth-Token: RK1.{wrong}")]);
         curl(system, &format!("{object}?{preauth}&token={wrong}"), &[]);
         curl(system, &format!("{object}?{}", preauth.replace('A', "B")), &[]);
-        curl(system, &object, &with(&["-H", "Range: bytes=900-100", "-H", &format!("Cookie: a={wrong}")]));
-        curl(system, &object, &with(&["-X", &format!("BREW{wrong}")]));
+        curl(
+            system,
+            &object,
+            &with(&fields, &["-H", "Range: bytes=900-100", "-H", &format!("Cookie: a={wrong}")]),
+        );
+        curl(system, &object, &with(&fields, &["-X", &format!("BREW{wrong}")]));
     }
-    let body = format!(r#"{{"user":"demo:demo","secret":"{secret}","application":"demo-app","application_secret":"{secret}"}}"#);
+    let body = format!(
+        r#"{{"user":"demo:demo","secret":"{secret}","application":"demo-app","application_secret":"{secret}"}}"#
+    );
     let vending = system.fact("vending");
     for path in ["/v1/tickets", "/v1/introspect", "/nowhere"] {
         let url = format!("{vending}{path}?token={query}");
         curl(system, &url, &["-d", &body, "-H", &format!("X-Auth-Token: RK1.{wrong}")]);
-        curl(system, &url, &with(&["-d", r#"{"source":"127.0.0.1","actions":["repono:ViewMonitor"]}"#]));
+        curl(
+            system,
+            &url,
+            &with(&fields, &["-d", r#"{"source":"127.0.0.1","actions":["repono:ViewMonitor"]}"#]),
+        );
     }
     let key = format!("X-Auth-Key: {secret}");
     curl(system, &format!("{vending}/auth/v1.0"), &["-H", "X-Auth-User: demo:demo", "-H", &key]);
-    for arguments in [&["ls", "demo/files"][..], &["get", "demo/files/absent", "-"], &["stat", &format!("demo/files/{VISIBLE}")]]
-    {
+    for arguments in [
+        &["ls", "demo/files"][..],
+        &["get", "demo/files/absent", "-"],
+        &["stat", &format!("demo/files/{VISIBLE}")],
+    ] {
         system.run(arguments).expect("it runs");
     }
     for (what, text) in [
@@ -172,7 +193,11 @@ fn through_the_monitor(system: &System, link: &str, token: &str, planted: &mut V
     let csrf = csrf.split('"').next().expect("its end").to_owned();
     for (head, token) in [("head-1", csrf.as_str()), ("head-9", &csrf), ("head-1", &wrong)] {
         let url = format!("{monitor}/api/v1/heads/{head}/weight/2?token={query}");
-        curl(system, &url, &["-X", "POST", "-H", &origin, "-H", &cookies[0], "-H", &format!("X-CSRF-Token: {token}")]);
+        curl(
+            system,
+            &url,
+            &["-X", "POST", "-H", &origin, "-H", &cookies[0], "-H", &format!("X-CSRF-Token: {token}")],
+        );
     }
     for (what, text) in [
         ("one-time link", link.split_once("once=").expect("a secret").1),
@@ -257,7 +282,8 @@ fn no_credential_is_in_anything_that_the_system_writes_or_shows() {
     through_the_store(&system, &ticket, &mut planted);
     let cookie = through_the_monitor(&system, &link, &token, &mut planted);
     for line in &ticket {
-        let secret = ["x-auth-ticket: ", "x-auth-dev-ticket: "].iter().find_map(|name| line.strip_prefix(name));
+        let secret =
+            ["x-auth-ticket: ", "x-auth-dev-ticket: "].iter().find_map(|name| line.strip_prefix(name));
         planted.extend(secret.map(|secret| Canary::new("ticket or dev-ticket", secret)));
     }
     planted.push(Canary::new("ticket in one string", &token));
