@@ -20,7 +20,7 @@ const READER: &str = r#"{"Version":"2012-10-17","Statement":[
 
 fn json(answer: &str) -> Value {
     let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
-    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    serde_json::from_str(body).expect("JSON")
 }
 
 /// A person at the page.
@@ -109,7 +109,7 @@ fn an_operator_logs_in_by_ticket_and_the_journal_names_the_person() {
     let token = token(&system, &[]);
     let (status, answer) = Person::log_in(&system, "RK1.AAAA").err().expect("refused");
     assert!(status == 401 && answer.contains("does not hold"), "{answer}");
-    let (person, set) = Person::log_in(&system, &token).ok().expect("logged in");
+    let (person, set) = Person::log_in(&system, &token).expect("logged in");
     let attributes = set.split_once("; Path=/").expect("a path").1;
     assert_eq!(attributes.trim_end(), "; Secure; HttpOnly; SameSite=Strict");
     assert!(set.starts_with("__Host-repono=") && !set.contains(&token[..40]), "{set}");
@@ -158,9 +158,8 @@ fn a_reader_looks_and_changes_nothing_until_the_ticket_is_revoked_or_ends() {
     let system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
     let profile = reader(&system, "rita");
     let short = token_of(&system, &profile, &["--life", "1s"]);
-    let (ending, _) =
-        Person::log_in(&system, &token_of(&system, &profile, &["--life", "40s"])).ok().expect("in");
-    let (person, _) = Person::log_in(&system, &token_of(&system, &profile, &[])).ok().expect("logged in");
+    let (ending, _) = Person::log_in(&system, &token_of(&system, &profile, &["--life", "40s"])).expect("in");
+    let (person, _) = Person::log_in(&system, &token_of(&system, &profile, &[])).expect("logged in");
     let session = json(&person.get("/api/v1/session").1);
     assert_eq!((&session["user"], &session["role"]), (&"demo:rita".into(), &"reader".into()));
     let csrf = person.csrf();
@@ -177,7 +176,7 @@ fn a_reader_looks_and_changes_nothing_until_the_ticket_is_revoked_or_ends() {
         .ok(&["admin", "policy", "put", "demo", "rita", "--user", "demo:rita", "--document", document])
         .expect("put");
     let (narrow, _) =
-        Person::log_in(&system, &token(&system, &["--scope", "m=GET,HEAD"])).ok().expect("logged in");
+        Person::log_in(&system, &token(&system, &["--scope", "m=GET,HEAD"])).expect("logged in");
     assert_eq!(json(&narrow.get("/api/v1/session").1)["role"], "reader");
 
     let ended = |person: &Person<'_>| (person.get("/api/v1/heads").0 == 401).then_some(());
