@@ -131,7 +131,7 @@ impl Site {
         };
         let routes = Router::new()
             .route("/v1/heads", get(async || HEADS))
-            .route("/v1/heads/{name}/{order}", post(order));
+            .route("/v1/heads/{name}/{*order}", post(order));
         Balancer { path, task: tokio::spawn(async move { axum::serve(listener, routes).await }) }
     }
 }

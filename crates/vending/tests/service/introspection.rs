@@ -71,12 +71,17 @@ async fn a_ticket_that_does_not_hold_is_answered_as_heads_answer_it() {
     let (mut admin, mut client) = (house.admin().await, house.client().await);
     let vended = client.ticket(&house.login()).await.expect(200);
     let token = vended["token"].as_str().expect("text").to_owned();
-    let (at, mut changed) = (token.len() - 20, token.clone());
-    changed.replace_range(at..=at, if token[at..].starts_with('A') { "B" } else { "A" });
+    // One letter of a signature.
+    let signature = vended["headers"]["x-auth-ticket"].as_str().expect("text");
+    let mut changed = signature.to_owned();
+    changed.replace_range(40..=40, if signature[40..].starts_with('A') { "B" } else { "A" });
+    let mut forged = headers(&vended);
+    let field = forged.iter_mut().find(|(name, _)| *name == "x-auth-ticket").expect("a ticket");
+    field.1 = &changed;
     let both = [headers(&vended), vec![("x-auth-token", &*token)]].concat();
     for (fields, code, status) in [
         (vec![], "Unauthorized", 401),
-        (vec![("x-auth-token", &*changed)], "Unauthorized", 401),
+        (forged, "Unauthorized", 401),
         (vec![("x-auth-token", "AUTH_tk0123")], "Unauthorized", 401),
         (headers(&vended)[1..].to_vec(), "Unauthorized", 401),
         (both, "MalformedTicket", 400),
