@@ -1,9 +1,16 @@
-//! The interface: the page and its two files, `/api/v1/…`, `/metrics`, `/healthcheck`.
+//! The interface: the page and its files, `/login`, `/api/v1/…`, `/metrics`,
+//! `/healthcheck`. Routes stand on one of two sides of the gate: `closed` are for those
+//! who are logged in, and what there is not GET or HEAD for operators alone.
 
 mod board;
+mod gate;
 mod har;
 pub(crate) mod live;
+mod log_in;
+mod operate;
+mod refusal;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -12,9 +19,9 @@ use axum::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{Response, StatusCode};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router, body::Body};
 use repono_journal::Stamp;
 use serde::Serialize;
@@ -22,6 +29,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::access::Access;
 use crate::ask::Latest;
 use crate::board::Traffic;
 use crate::collector::SharedBoard;
@@ -30,14 +38,14 @@ use crate::limits::KEEP_ALIVE_ADVERTISED;
 use crate::metrics;
 
 use live::Live;
+use refusal::{Refusal, refused};
 
 /// Nothing but our own script, style and interface; no frame around them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Stamped on every reply. Nothing is stored: a state is worth a second.
-const HEADERS: [(HeaderName, &str); 6] = [
-    (CONTENT_SECURITY_POLICY, POLICY),
+const HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),
     (CACHE_CONTROL, "no-store"),
@@ -53,6 +61,9 @@ pub(crate) struct Door {
     /// What the journals tell; `None` where none are followed.
     pub(crate) board: Option<SharedBoard>,
     pub(crate) live: Live,
+    /// The balancer's administrators' socket.
+    pub(crate) balancer: Arc<Path>,
+    pub(crate) access: Arc<Access>,
 }
 
 #[derive(Serialize)]
@@ -72,51 +83,56 @@ struct Head<'a> {
     traffic: Option<Traffic>,
 }
 
-/// What a caller is told instead: `{"error":{"code":…,"message":…,"hint":…}}`.
-#[derive(Serialize)]
-struct Refusal {
-    code: &'static str,
-    message: &'static str,
-    hint: &'static str,
-}
-
 const UNKNOWN: Refusal = Refusal {
     code: "ServiceUnavailable",
     message: "The balancer has not answered yet.",
     hint: "Try again in a second; the monitor's log says why it did not.",
 };
-const NOT_FOUND: Refusal = Refusal {
-    code: "NotFound",
-    message: "There is nothing under this path.",
-    hint: "The page is /, the metrics are /metrics.",
-};
-const METHOD: Refusal = Refusal {
-    code: "MethodNotAllowed",
-    message: "The path does not have this method.",
-    hint: "The Allow header names those that it has.",
-};
 
 /// The routes.
 pub(crate) fn routes(door: Door) -> Router {
-    let file = |media: &'static str, text: &'static str| get(async move || ([(CONTENT_TYPE, media)], text));
+    open()
+        .merge(closed().route_layer(from_fn_with_state(door.clone(), gate::keep)))
+        .fallback(async || refused(StatusCode::NOT_FOUND, refusal::NOT_FOUND))
+        .method_not_allowed_fallback(async || refused(StatusCode::METHOD_NOT_ALLOWED, refusal::METHOD))
+        .layer(map_response(stamped))
+        .with_state(door)
+}
+
+/// For everybody: nothing here tells of a request or a user.
+fn open() -> Router<Door> {
     Router::new()
-        .route("/", file("text/html; charset=utf-8", include_str!("page/index.html")))
         .route("/monitor.js", file("text/javascript; charset=utf-8", include_str!("page/monitor.js")))
         .route("/monitor.css", file("text/css; charset=utf-8", include_str!("page/monitor.css")))
+        .route("/login.css", file("text/css; charset=utf-8", include_str!("page/login.css")))
+        .route("/login", get(log_in::page).post(log_in::log_in))
+        .route("/logout", post(log_in::log_out))
+        .route("/metrics", get(scrape))
+        .route("/healthcheck", get(async || "OK\n"))
+}
+
+/// For those who are logged in.
+fn closed() -> Router<Door> {
+    Router::new()
+        .route("/", file("text/html; charset=utf-8", include_str!("page/index.html")))
+        .route("/api/v1/session", get(log_in::session))
         .route("/api/v1/heads", get(heads))
         .route("/api/v1/events", get(live::events))
+        .route("/api/v1/heads/{name}/drain", post(operate::drain))
+        .route("/api/v1/heads/{name}/ready", post(operate::ready))
+        .route("/api/v1/heads/{name}/weight/{weight}", post(operate::weight))
+        .route("/api/v1/heads/{name}/only", post(operate::only))
+        .route("/api/v1/heads/only/off", post(operate::only_off))
         .route("/api/v1/series", get(board::series))
         .route("/api/v1/heatmap", get(board::heatmap))
         .route("/api/v1/slowest", get(board::slowest))
         .route("/api/v1/slowest.har", get(board::slowest_har))
         .route("/api/v1/closes", get(board::closes))
         .route("/api/v1/changes", get(board::changes))
-        .route("/metrics", get(scrape))
-        .route("/healthcheck", get(async || "OK\n"))
-        .fallback(async || refused(StatusCode::NOT_FOUND, NOT_FOUND))
-        .method_not_allowed_fallback(async || refused(StatusCode::METHOD_NOT_ALLOWED, METHOD))
-        .layer(map_response(stamped))
-        .with_state(door)
+}
+
+fn file(media: &'static str, text: &'static str) -> MethodRouter<Door> {
+    get(async move || ([(CONTENT_TYPE, media)], text))
 }
 
 impl Door {
@@ -156,17 +172,12 @@ async fn scrape(State(door): State<Door>) -> impl IntoResponse {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
 }
 
-fn refused(status: StatusCode, refusal: Refusal) -> Response<Body> {
-    #[derive(Serialize)]
-    struct Shape {
-        error: Refusal,
-    }
-    (status, Json(Shape { error: refusal })).into_response()
-}
-
 async fn stamped(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    // The form of the log-in has its own.
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        headers.insert(name, HeaderValue::from_static(value));
     }
     response
 }

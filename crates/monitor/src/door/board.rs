@@ -13,7 +13,8 @@ use serde_json::{Map, Value, json};
 use crate::board::{Attempt, Point, ROW_BOUNDS_MS, Rows, Step, View, Wanted, in_ms};
 use crate::collector::SharedBoard;
 
-use super::{Door, Refusal, har, refused};
+use super::refusal::{Refusal, refused};
+use super::{Door, har};
 
 const NO_JOURNALS: Refusal = Refusal {
     code: "NoJournals",

@@ -5,11 +5,12 @@
 //! *Source*: HTML Living Standard, section 9.2 (server-sent events).
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{Response, StatusCode};
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, Sse};
 use futures_util::stream::{Stream, unfold};
@@ -19,11 +20,14 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use crate::access::Need;
 use crate::board::{Board, Step, View};
-use crate::limits::{STREAM_AGE_MAX, STREAM_RETRY, STREAMS_MAX, TELL_EVERY};
+use crate::connection::Caller;
+use crate::limits::{ADMIT_EVERY, STREAM_AGE_MAX, STREAM_RETRY, STREAMS_MAX, TELL_EVERY};
 
 use super::board::point;
-use super::{Door, Refusal, refused};
+use super::refusal::{Refusal, refused};
+use super::{Door, gate};
 
 const TOO_MANY: Refusal = Refusal {
     code: "TooManyStreams",
@@ -87,13 +91,25 @@ fn last_second(board: &Board, view: View, now_s: u64) -> Value {
     points.first().map_or(Value::Null, point)
 }
 
-pub(super) async fn events(State(door): State<Door>) -> Response<Body> {
-    let Live { latest, seats, drain } = door.live;
-    let Ok(seat) = seats.try_acquire_owned() else {
+pub(super) async fn events(
+    State(door): State<Door>,
+    Extension(Caller(source)): Extension<Caller>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let Ok(seat) = Arc::clone(&door.live.seats).try_acquire_owned() else {
         return refused(StatusCode::SERVICE_UNAVAILABLE, TOO_MANY);
     };
-    let reader =
-        Reader { latest: latest.subscribe(), drain, until: Instant::now() + STREAM_AGE_MAX, _seat: seat };
+    let now = Instant::now();
+    let reader = Reader {
+        latest: door.live.latest.subscribe(),
+        drain: door.live.drain.clone(),
+        until: now + STREAM_AGE_MAX,
+        admitted_until: now + ADMIT_EVERY,
+        door,
+        headers,
+        source,
+        _seat: seat,
+    };
     Sse::new(reader.stream()).into_response()
 }
 
@@ -102,6 +118,11 @@ struct Reader {
     latest: watch::Receiver<Option<Arc<Told>>>,
     drain: DrainSignal,
     until: Instant,
+    /// When the gate is asked again whether it still lets this reader in.
+    admitted_until: Instant,
+    door: Door,
+    headers: HeaderMap,
+    source: IpAddr,
     _seat: OwnedSemaphorePermit,
 }
 
@@ -113,13 +134,18 @@ impl Reader {
         })
     }
 
-    /// `None` at the end: its connection grows old, or the monitor ends.
+    /// `None` at the end: its connection grows old, its log-in ends, or the monitor does.
     async fn next(&mut self) -> Option<Event> {
         loop {
             tokio::select! {
                 changed = self.latest.changed() => changed.ok()?,
                 () = self.drain.reached(Until::Draining) => return None,
                 () = sleep_until(self.until) => return None,
+            }
+            let now = Instant::now();
+            if now >= self.admitted_until {
+                gate::visitor(&self.door, &self.headers, Need::View, self.source).await.ok()?;
+                self.admitted_until = now + ADMIT_EVERY;
             }
             if let Some(told) = self.latest.borrow_and_update().as_deref() {
                 let event = Event::default().event("state").id(told.id.to_string()).retry(STREAM_RETRY);

@@ -23,7 +23,8 @@ struct Event {
 }
 
 async fn opened(monitor: &Monitor) -> (StatusCode, Events) {
-    let request = Request::get("/api/v1/events").header("host", "localhost").body(Body::empty());
+    let request = Request::get("/api/v1/events").header("host", "localhost");
+    let request = request.header("cookie", monitor.cookie()).body(Body::empty());
     let sent = monitor.connect().await.send_request(request.expect("a request"));
     let reply = timeout(LIMIT, sent).await.expect("in time").expect("answered");
     let status = reply.status();
