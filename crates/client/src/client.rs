@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -22,6 +23,9 @@ use crate::profile::Profile;
 use crate::repeat::{ATTEMPTS_MAX, Draft, Keys, is_lost};
 use crate::vending::Tickets;
 use crate::vending::{TicketWish, VendedTicket};
+
+/// The longest answer of a monitor: a day by the minute with a heatmap is some 100 KiB.
+const MONITOR_BYTES_MAX: usize = 16 << 20;
 
 /// What a client needs besides its profile.
 pub struct Options {
@@ -47,6 +51,7 @@ impl Default for Options {
 pub struct Client {
     pub(crate) storage: Arc<Host>,
     vending: Arc<Host>,
+    monitor: Option<Arc<Host>>,
     tickets: Tickets,
     /// For writes that may be sent again.
     pub(crate) keys: Keys,
@@ -65,14 +70,20 @@ impl Client {
         };
         let storage = host(&profile.endpoint);
         let vending = host(&profile.vending);
+        let monitor = profile.monitor.as_ref().map(&mut host);
         let tickets = Tickets::new(Arc::clone(&vending), profile);
-        Ok(Self { storage, vending, tickets, keys: Keys::new(random) })
+        Ok(Self { storage, vending, monitor, tickets, keys: Keys::new(random) })
     }
 
     /// Closes idle connections with close_notify and FIN, and waits up to 2 s for
     /// them.
     pub async fn close(&self) {
-        tokio::join!(self.storage.close(), self.vending.close());
+        let monitor = async {
+            if let Some(monitor) = &self.monitor {
+                monitor.close().await;
+            }
+        };
+        tokio::join!(self.storage.close(), self.vending.close(), monitor);
     }
 
     /// How many connections to the heads are open and idle at present.
@@ -94,6 +105,24 @@ impl Client {
     /// [`ClientError::Refused`] for a life or a scope that cannot be.
     pub async fn vend(&self, wish: &TicketWish) -> Result<VendedTicket, ClientError> {
         self.tickets.vend(wish).await
+    }
+
+    /// What the profile's monitor answers to a GET of this target, such as
+    /// `/api/v1/heads`; `None` where the profile has no monitor.
+    ///
+    /// *Errors*: [`ClientError`]; an answer of more than 16 MiB is none.
+    pub async fn monitor(&self, target: &str) -> Result<Option<Bytes>, ClientError> {
+        let Some(monitor) = &self.monitor else { return Ok(None) };
+        let ticket = self.tickets.ticket().await?;
+        let ask = Ask::new(Method::GET, target.to_owned(), ticket.headers());
+        let mut reply = exchange(monitor, ask).await?;
+        if reply.status.is_success() {
+            return reply.whole(MONITOR_BYTES_MAX).await.map(Some);
+        }
+        if reply.status == StatusCode::UNAUTHORIZED {
+            self.tickets.refused(&ticket).await;
+        }
+        Err(reply.answer().await.into_error())
     }
 
     /// The present version of an object, with a pre-authorized URI where the
