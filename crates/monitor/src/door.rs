@@ -9,7 +9,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use axum::middleware::map_response;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -22,7 +22,7 @@ use crate::ask::Latest;
 use crate::collector::SharedBoard;
 use crate::heads::{Freshness, HeadStatus};
 use crate::limits::KEEP_ALIVE_ADVERTISED;
-use crate::metrics;
+use crate::metrics::{self, Form};
 
 /// Nothing but our own script, style and interface; no frame around them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -114,13 +114,14 @@ async fn heads(State(door): State<Door>) -> Response<Body> {
     Json(heads).into_response()
 }
 
-async fn scrape(State(door): State<Door>) -> impl IntoResponse {
+async fn scrape(State(door): State<Door>, headers: HeaderMap) -> impl IntoResponse {
     let latest = door.latest.borrow().clone();
-    let mut text = metrics::text(latest.as_deref(), Instant::now());
-    if let Some(board) = &door.board {
-        text.push_str(&metrics::board::text(&board.lock()));
-    }
-    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
+    let form = Form::wanted(&headers);
+    let families = {
+        let board = door.board.as_ref().map(SharedBoard::lock);
+        metrics::families(latest.as_deref(), board.as_deref(), Instant::now())
+    };
+    ([(CONTENT_TYPE, form.content_type())], metrics::encode(&families, form))
 }
 
 fn refused(status: StatusCode, refusal: Refusal) -> Response<Body> {
