@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::run::{command, root};
 
 /// A program that a test runs, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 19] = [
+const PROGRAMS: [(&str, &str); 21] = [
     ("curl", "curl"),
     ("wget", "wget"),
     ("go", "golang-go"),
@@ -27,6 +27,8 @@ const PROGRAMS: [(&str, &str); 19] = [
     ("/usr/sbin/nginx", "nginx"),
     ("tcpdump", "tcpdump"),
     ("/usr/sbin/rsyslogd", "rsyslog"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
 ];
 /// A library that a program of a test needs, and the Debian package that brings it.
 const LIBRARIES: [(&str, &str); 5] = [

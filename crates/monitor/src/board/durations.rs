@@ -37,13 +37,7 @@ pub(crate) struct Durations {
 
 impl Durations {
     pub(crate) fn new(bounds: &[f64]) -> Self {
-        Self {
-            buckets: vec![0; bounds.len()],
-            count: 0,
-            sum_s: 0.0,
-            zero: 0,
-            exponential: BTreeMap::new(),
-        }
+        Self { buckets: vec![0; bounds.len()], count: 0, sum_s: 0.0, zero: 0, exponential: BTreeMap::new() }
     }
 
     /// Counts a duration that stands for `weight` of them.

@@ -90,7 +90,10 @@ mod tests {
             ("", Form::Text),
             ("*/*", Form::Text),
             ("application/json", Form::Text),
-            ("application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", Form::Text),
+            (
+                "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                Form::Text,
+            ),
             (
                 &format!("{PROTOBUF},application/openmetrics-text;version=1.0.0;q=0.8,text/plain;q=0.5"),
                 Form::Protobuf,
@@ -99,7 +102,10 @@ mod tests {
             (&format!("{PROTOBUF};q=0.3, text/plain;q=0.6"), Form::Text),
             (&format!("{PROTOBUF};q=0"), Form::Text),
             (&format!("{PROTOBUF};q=many"), Form::Text),
-            ("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text", Form::Text),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+                Form::Text,
+            ),
             ("application/vnd.google.protobuf", Form::Text),
         ] {
             let mut headers = HeaderMap::new();

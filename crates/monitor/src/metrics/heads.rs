@@ -17,8 +17,7 @@ pub(super) fn families(latest: Option<&Answer>, now: Instant) -> Vec<Family> {
     });
     let last = latest.map_or(&[][..], |answer| answer.heads.as_slice());
     let known = fresh.map_or(&[][..], |answer| answer.heads.as_slice());
-    let up =
-        last.iter().map(|head| Sample::truth(of(head), (fresh.is_some() && head.state.serves()).into()));
+    let up = last.iter().map(|head| Sample::truth(of(head), (fresh.is_some() && head.state.serves()).into()));
     let states = known.iter().map(|head| {
         let labels = vec![label("head", &head.name), label("state", head.state.as_str())];
         Sample::truth(labels, Truth::Yes)

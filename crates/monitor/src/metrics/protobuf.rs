@@ -102,7 +102,9 @@ fn family(family: &Family) -> MetricFamily {
         let label = label.map(|(name, value)| LabelPair { name: (*name).to_owned(), value: value.clone() });
         let mut metric = Metric { label: label.collect(), ..Metric::default() };
         match (&sample.value, family.kind) {
-            (Value::Durations { bounds, durations }, _) => metric.histogram = Some(histogram(bounds, durations)),
+            (Value::Durations { bounds, durations }, _) => {
+                metric.histogram = Some(histogram(bounds, durations))
+            }
             (Value::Number(value), Kind::Counter) => metric.counter = Some(Number { value: Some(*value) }),
             (Value::Number(value), Kind::Gauge | Kind::Histogram) => {
                 metric.gauge = Some(Number { value: Some(*value) });

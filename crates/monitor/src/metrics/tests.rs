@@ -247,7 +247,8 @@ fn whatever_the_journals_say_there_are_so_many_series() {
     let series = samples(&text).len();
     // 512 histograms and 48 that take what is beyond, of 21 series each; the rest is fixed.
     assert!((5_000..(512 + 48) * 21 + 600).contains(&series), "{series} series");
-    let servers: BTreeSet<&str> = text.lines().filter_map(|line| line.split("server_address=").nth(1)).collect();
+    let servers: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.split("server_address=").nth(1)).collect();
     let servers: BTreeSet<&str> = servers.iter().filter_map(|rest| rest.split('"').nth(1)).collect();
     assert_eq!(servers.len(), 9, "eight and the rest: {servers:?}");
     let requests: u64 = samples(&text)
@@ -276,7 +277,10 @@ fn protobuf_says_what_the_text_says_and_more_finely() {
     assert_eq!(decoded.iter().map(|family| family.name.as_str()).collect::<Vec<_>>(), filled);
     let server = decoded.iter().find(|family| family.name == "http_server_request_duration_seconds").unwrap();
     let histogram = server.metric[0].histogram.as_ref().unwrap();
-    assert_eq!((histogram.sample_count, histogram.zero_count, histogram.bucket.len()), (Some(7), Some(1), 18));
+    assert_eq!(
+        (histogram.sample_count, histogram.zero_count, histogram.bucket.len()),
+        (Some(7), Some(1), 18)
+    );
     // As Prometheus reads it: spans say where buckets are, deltas how full.
     let mut counts = Vec::new();
     let (mut number, mut count, mut deltas) = (0, 0, histogram.positive_delta.iter());

@@ -21,7 +21,9 @@ pub(super) fn encode(families: &[Family]) -> String {
             let labels = labels(&sample.labels);
             match &sample.value {
                 Value::Number(value) => line(&mut out, name, "", &labels, "", *value),
-                Value::Durations { bounds, durations } => histogram(&mut out, name, &labels, bounds, durations),
+                Value::Durations { bounds, durations } => {
+                    histogram(&mut out, name, &labels, bounds, durations)
+                }
             }
         }
     }

@@ -7,7 +7,9 @@ use repono_journal::{ClosedBy, Manner, Phase, Side};
 use serde::{Deserialize, Serialize};
 
 use super::labels::{OTHER, Server, known_error, service, status};
-use super::{DURATIONS_MAX, DurationKey, Durations, PROCESSES_MAX, Retries, SERVERS_MAX, Stale, Tickets, Totals};
+use super::{
+    DURATIONS_MAX, DurationKey, Durations, PROCESSES_MAX, Retries, SERVERS_MAX, Stale, Tickets, Totals,
+};
 use crate::board::durations::{IDLE_BOUNDS_S, REQUEST_BOUNDS_S};
 
 #[derive(Debug, Deserialize, Serialize)]
