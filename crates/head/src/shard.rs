@@ -10,6 +10,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use repono_core::id::{ConnectionId, TransId};
 use repono_core::time::{Timestamp, http_date};
+use repono_core::trace::{Span, TraceContext};
 use repono_journal::Recorder;
 use repono_net::drain::{DrainSignal, Phase};
 use repono_net::proxy_v2::ProxyKey;
@@ -158,6 +159,11 @@ impl Shard {
 
     pub(crate) fn trans_id(&self, now: Timestamp) -> TransId {
         TransId::new(now, &mut *self.random.borrow_mut())
+    }
+
+    /// A request that this context asked for.
+    pub(crate) fn span(&self, asker: &TraceContext) -> Span {
+        asker.request(&mut *self.random.borrow_mut())
     }
 
     pub(crate) fn connection_id(&self) -> ConnectionId {

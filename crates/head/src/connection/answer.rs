@@ -6,6 +6,7 @@ use repono_core::id::ConnectionId;
 use repono_core::refusal::{After, Refusal};
 use repono_core::request::RequestHead;
 use repono_core::time::Timestamp;
+use repono_core::trace::TraceContext;
 use repono_journal::{ConnectionRecord, Outcome, RequestRecord, Reuse, Side, Stamp, Text, Tls, UrlPath};
 
 use super::Identity;
@@ -145,6 +146,8 @@ fn record(context: &Context, asked: &Asked<'_>) -> RequestRecord {
     if asked.refusal.is_none() {
         record.method = Some(asked.head.method());
         record.path = UrlPath::of_target(asked.head.target());
+        record.trace = TraceContext::of_values(asked.head.fields_named("traceparent"))
+            .map(|asker| context.shard.span(&asker));
         record.user_agent = Text::new(asked.head.field("user-agent").unwrap_or_default());
         record.phases_ns.send = Stamp::mono_now().saturating_sub(asked.started.mono_ns);
     }

@@ -117,6 +117,7 @@ fn request(side: Side, duration_ns: u64) -> Request<'static> {
     Request {
         side: Some(side),
         trans_id: None,
+        trace: None,
         connection: ConnectionId::from_bytes([1; 12]),
         balancer_id: None,
         started: at(NOW_NS - duration_ns),
