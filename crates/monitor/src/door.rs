@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::ask::Latest;
 use crate::collector::SharedBoard;
+use crate::export::Counts;
 use crate::heads::{Freshness, HeadStatus};
 use crate::limits::KEEP_ALIVE_ADVERTISED;
 use crate::metrics::{self, Form};
@@ -45,6 +46,8 @@ pub(crate) struct Door {
     pub(crate) latest: watch::Receiver<Latest>,
     /// What the journals tell; `None` where none are followed.
     pub(crate) board: Option<SharedBoard>,
+    /// What became of spans; `None` where none are sent.
+    pub(crate) exported: Option<Arc<Counts>>,
 }
 
 #[derive(Serialize)]
@@ -119,7 +122,9 @@ async fn scrape(State(door): State<Door>, headers: HeaderMap) -> impl IntoRespon
     let form = Form::wanted(&headers);
     let families = {
         let board = door.board.as_ref().map(SharedBoard::lock);
-        metrics::families(latest.as_deref(), board.as_deref(), Instant::now())
+        let mut families = metrics::families(latest.as_deref(), board.as_deref(), Instant::now());
+        families.extend(door.exported.as_deref().map(metrics::exported));
+        families
     };
     ([(CONTENT_TYPE, form.content_type())], metrics::encode(&families, form))
 }

@@ -10,6 +10,7 @@
 //! | `collector` | the thread that follows the journals, and its state on disk |
 //! | `board` | what the journals tell, counted |
 //! | `metrics` | the text for Prometheus |
+//! | `export`, `otlp` | records on their way to a collector of OpenTelemetry |
 //! | `heads` | what the balancer said of its heads, and how old that is |
 //! | `ask` | one question to the balancer, and asking again and again |
 //! | `connection` | the life of one TLS connection |
@@ -21,10 +22,13 @@ mod collector;
 pub mod config;
 mod connection;
 mod door;
+mod export;
 mod heads;
 mod limits;
 mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
 pub mod server;
 
-pub use config::Config;
+pub use config::{Config, Otlp};
 pub use server::{BoundAddresses, MonitorError, run};

@@ -16,6 +16,7 @@ mod text;
 use tokio::time::Instant;
 
 use crate::board::{Board, Durations};
+use crate::export::Counts;
 use crate::heads::Answer;
 
 pub(crate) use accept::Form;
@@ -34,24 +35,24 @@ pub(crate) enum Kind {
 /// Samples of one name.
 #[derive(Debug)]
 pub(crate) struct Family {
-    name: &'static str,
-    help: &'static str,
-    kind: Kind,
-    samples: Vec<Sample>,
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) samples: Vec<Sample>,
 }
 
 /// One series of a family.
 #[derive(Debug)]
 pub(crate) struct Sample {
-    labels: Labels,
-    value: Value,
+    pub(crate) labels: Labels,
+    pub(crate) value: Value,
 }
 
 /// Names and values; the names of a series are always in the same order.
-type Labels = Vec<(&'static str, String)>;
+pub(crate) type Labels = Vec<(&'static str, String)>;
 
 #[derive(Debug)]
-enum Value {
+pub(crate) enum Value {
     Number(f64),
     Durations { bounds: &'static [f64], durations: Durations },
 }
@@ -123,6 +124,15 @@ pub(crate) fn families(latest: Option<&Answer>, board: Option<&Board>, now: Inst
     let mut families = heads::families(latest, now);
     families.extend(board.into_iter().flat_map(board::families));
     families
+}
+
+/// What became of spans.
+pub(crate) fn exported(counts: &Counts) -> Family {
+    Family::counter(
+        "repono_otlp_spans_total",
+        "Spans of requests: sent to a collector, dropped on the way, or left out by the share that is sent.",
+        counts.words().map(|(word, count)| Sample::count(vec![label("outcome", word)], count)),
+    )
 }
 
 /// The families in a form.

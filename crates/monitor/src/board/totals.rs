@@ -13,8 +13,9 @@ use repono_journal::{ClosedBy, Manner, Phase, Reuse, Side};
 use super::durations::{Durations, IDLE_BOUNDS_S, REQUEST_BOUNDS_S, add};
 
 pub(crate) use kept::KeptTotals;
+use labels::service;
 pub(crate) use labels::{OTHER, SERVICES, Server};
-use labels::{error_type, service, status};
+pub(crate) use labels::{error_type, status};
 
 /// Durations are kept by side, method, status, kind of error and server: of some
 /// thousand combinations a system has tens. What is beyond is counted by side and

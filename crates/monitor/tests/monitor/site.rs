@@ -64,6 +64,7 @@ impl Site {
             balancer_admin_socket: self.path("balancer.sock"),
             journals: Vec::new(),
             state_dir: None,
+            otlp: None,
             // One pair stands in for both: making an RSA key would take longer than
             // every test here.
             tls: repono_net::tls::TlsFiles {

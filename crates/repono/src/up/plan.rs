@@ -152,6 +152,7 @@ impl Plan {
                 balancer_admin_socket: layout.socket("balancer"),
                 journals: vec![layout.journal()],
                 state_dir: Some(layout.monitor()),
+                otlp: None,
                 tls: TlsFiles {
                     ecdsa_chain: secret("server-ecdsa.pem"),
                     ecdsa_key: secret("server-key-ecdsa.pem"),

@@ -56,7 +56,7 @@ pub(super) fn service(name: &str) -> &'static str {
 }
 
 /// A status that a reply can have.
-pub(super) fn status(status: Option<u16>) -> Option<u16> {
+pub(crate) fn status(status: Option<u16>) -> Option<u16> {
     status.filter(|status| (100..600).contains(status))
 }
 
@@ -67,7 +67,7 @@ pub(super) fn known_error(word: &str) -> &'static str {
 
 /// `error.type`, by OpenTelemetry: the status of a reply that is an error to its side,
 /// which is from 500 on for a server; else how it broke; nothing where it went well.
-pub(super) fn error_type(request: &Request<'_>) -> Option<&'static str> {
+pub(crate) fn error_type(request: &Request<'_>) -> Option<&'static str> {
     let first = if request.side == Some(Side::Client) { 400 } else { 500 };
     match (status(request.status), request.code.as_deref()) {
         (Some(status), _) if status >= first => Some(known_error(&status.to_string())),
