@@ -87,7 +87,8 @@ fn python() -> Result<()> {
     let environment = root().join("target/python");
     let python = environment.join("bin/python");
     let python = python.to_string_lossy();
-    let imports = "import requests, swiftclient, urllib3, httpx, aiohttp, botocore, envoy, opentelemetry.proto";
+    let imports =
+        "import requests, swiftclient, urllib3, httpx, aiohttp, botocore, envoy, opentelemetry.proto";
     if !command(&python, &["-c", imports]).succeeds() {
         command("python3", &["-m", "venv", &environment.to_string_lossy()]).go()?;
         command(&python, &["-m", "pip", "install", "--quiet"]).args(&PYTHON).go()?;

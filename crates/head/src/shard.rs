@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::admission::{Admission, Counts};
+use crate::config::Journaled;
 use crate::connection::rules::Rules;
 use crate::directory::{Directory, DirectoryFeed};
 use crate::limits::{BODY_READ_BYTES, CLOSING_MAX, TICKETS_REMEMBERED};
@@ -36,6 +37,7 @@ pub(crate) struct Common {
     pub(crate) counts: Arc<Counts>,
     pub(crate) rules: Rules,
     pub(crate) condition: Arc<Condition>,
+    pub(crate) journal_requests: Journaled,
 }
 
 /// What a shard is for.

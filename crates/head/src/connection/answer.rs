@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::admission::{COST_REQUEST, Source};
 use crate::carrier::Carrier;
+use crate::config::Journaled;
 use crate::exchange::{Asker, Detail, Exchange, Stop, handle};
 use crate::shard::{Role, Shard};
 
@@ -163,5 +164,8 @@ fn finish(x: &mut Exchange<'_>) {
     x.record.connection_after = x.after;
     let known = x.record.phases_ns.send + x.record.phases_ns.receive;
     x.record.phases_ns.wait = x.record.duration_ns().saturating_sub(known);
-    x.shard.recorder.borrow_mut().request(&x.record);
+    match x.shard.common.journal_requests {
+        Journaled::All => x.shard.recorder.borrow_mut().request(&x.record),
+        Journaled::None => {}
+    }
 }

@@ -171,6 +171,7 @@ impl Plan {
                     balanced: head.balanced,
                     store: layout.store(),
                     journal: layout.journal(),
+                    journal_requests: repono_head::config::Journaled::All,
                     heads_master_key_file: secret(HEADS_MASTER),
                     proxy_key_file: secret(PROXY_KEY),
                     tls: TlsFiles {
