@@ -2,9 +2,9 @@
 """What journal, metrics and monitor cost: GET throughput of a head with all of them on, as a ratio to all off.
 
 Two heads of one store take turns on the same machine: head-1 of `repono up`, whose journal the monitor follows while
-`/metrics` is scraped once a second; and a head with `journal_requests = "none"`, while the monitor is stopped
-(SIGSTOP). Each pair of runs gives a ratio of requests per second; client, heads and monitor share the cores, as they
-would on one machine. Which of the two begins alternates.
+`/metrics` is scraped once a second ("on"); the same with the monitor stopped by SIGSTOP ("journal"); and a head with
+`journal_requests = "none"`, while the monitor is stopped ("off"). Each round gives ratios of requests per second;
+client, heads and monitor share the cores, as they would on one machine. Which of them begins alternates.
 
 usage: benches/monitor.py [--rounds 7] [--seconds 5] [--connections 16] [--size 1024] [--goal 0.95]
 needs: wrk.
@@ -136,25 +136,37 @@ def main():
 
 
 def compare(args, monitor, sides, headers):
-    ratios, runs = [], {"on": [], "off": []}
+    sides["journal"] = sides["on"]
+    names = ["on", "journal", "off"]
+    runs, monitor_us = {name: [] for name in names}, []
     for name in ("on", "off"):
         serve.load(sides[name][1], headers, args)
     monitor.stop()
     for number in range(args.rounds):
-        for name in ("on", "off") if number % 2 == 0 else ("off", "on"):
+        for name in names if number % 2 == 0 else reversed(names):
+            before = serve.cpu_seconds([monitor.pid])
             if name == "on":
                 monitor.go_on()
             pid, url = sides[name]
             runs[name].append(serve.measure(name, [pid], url, headers, args))
             if name == "on":
                 monitor.stop()
-        ratios.append(runs["on"][-1]["rate"] / runs["off"][-1]["rate"])
+                spent = serve.cpu_seconds([monitor.pid]) - before
+                monitor_us.append(spent / (runs[name][-1]["rate"] * args.seconds) * 1e6)
+            elif name == "journal":
+                # What the run left to read is not the next one's burden.
+                os.kill(monitor.pid, signal.SIGCONT)
+                monitor.stop()
     for name, rs in runs.items():
         rate = statistics.median(r["rate"] for r in rs)
         cpu = statistics.median(r["cpu_us"] for r in rs)
-        print(f"{args.size:>8} B  {name:<4} {rate:>9.0f} requests/s  {cpu:>7.1f} us CPU of the head/request  p99 {rs[-1]['p99']}")
-    spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
-    print(f"{args.size:>8} B  ratio {statistics.median(ratios):.3f} (median of {len(ratios)} pairs, {spread}; goal: at least {args.goal})", flush=True)
+        print(f"{args.size:>8} B  {name:<8} {rate:>9.0f} requests/s  {cpu:>7.1f} us CPU of the head/request  p99 {rs[-1]['p99']}")
+    print(f"{args.size:>8} B  {statistics.median(monitor_us):.1f} us CPU of the monitor/request")
+    for name in ("journal", "on"):
+        ratios = [a["rate"] / b["rate"] for a, b in zip(runs[name], runs["off"])]
+        spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
+        print(f"{args.size:>8} B  {name} / off  {statistics.median(ratios):.3f} (median of {len(ratios)}, {spread})", flush=True)
+    print(f"goal: on / off at least {args.goal}")
 
 
 if __name__ == "__main__":
