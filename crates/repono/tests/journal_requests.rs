@@ -1,7 +1,5 @@
 //! A head that is told to record no requests records none, and its connections all the same.
 
-#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
-
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
