@@ -21,6 +21,7 @@ use crate::pool::Host;
 use crate::pool::idle::LearnedIdle;
 use crate::profile::Profile;
 use crate::repeat::{ATTEMPTS_MAX, Draft, Keys, is_lost};
+use crate::trace::{CallersTrace, Trace};
 use crate::vending::Tickets;
 use crate::vending::{TicketWish, VendedTicket};
 
@@ -33,13 +34,15 @@ pub struct Options {
     pub limits: Limits,
     /// Where requests and connections are recorded.
     pub recorder: Option<SharedRecorder>,
-    /// Source of connection ids.
+    /// Source of connection ids and of the ids of traces.
     pub random: StdRng,
+    /// The trace that every request belongs to; without one each has its own.
+    pub trace: Option<CallersTrace>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::DEFAULT, recorder: None, random: StdRng::from_os_rng() }
+        Self { limits: Limits::DEFAULT, recorder: None, random: StdRng::from_os_rng(), trace: None }
     }
 }
 
@@ -62,11 +65,18 @@ impl Client {
     ///
     /// *Errors*: the certificates to trust are not usable.
     pub fn new(profile: &Profile, options: Options) -> Result<Self, TlsError> {
-        let Options { limits, recorder, mut random } = options;
+        let Options { limits, recorder, mut random, trace } = options;
         let tls = client_config(&profile.ca_pem)?;
         let mut host = |endpoint: &crate::endpoint::Endpoint| {
             let seeded = StdRng::from_rng(&mut random);
-            Arc::new(Host::new(endpoint.clone(), Arc::clone(&tls), limits, recorder.clone(), seeded))
+            Arc::new(Host::new(
+                endpoint.clone(),
+                Arc::clone(&tls),
+                limits,
+                recorder.clone(),
+                seeded,
+                trace.clone(),
+            ))
         };
         let storage = host(&profile.endpoint);
         let vending = host(&profile.vending);
@@ -114,7 +124,7 @@ impl Client {
     pub async fn monitor(&self, target: &str) -> Result<Option<Bytes>, ClientError> {
         let Some(monitor) = &self.monitor else { return Ok(None) };
         let ticket = self.tickets.ticket().await?;
-        let ask = Ask::new(Method::GET, target.to_owned(), ticket.headers());
+        let ask = Ask::new(Method::GET, target.to_owned(), ticket.headers(), monitor.trace());
         let mut reply = exchange(monitor, ask).await?;
         if reply.status.is_success() {
             return reply.whole(MONITOR_BYTES_MAX).await.map(Some);
@@ -198,8 +208,9 @@ impl Client {
     ) -> Result<Reply, ClientError> {
         let (mut number, mut renewed) = (1, false);
         let reads = matches!(method, Method::GET | Method::HEAD);
+        let trace = self.storage.trace();
         loop {
-            match self.try_ask(&method, target, extra, Outgoing::empty(), number).await {
+            match self.try_ask(&method, target, extra, Outgoing::empty(), number, &trace).await {
                 Ok(Asked::Answered(reply)) => return Ok(*reply),
                 Ok(Asked::TicketExpired(answer)) if renewed => return Err(answer.into_error()),
                 Ok(Asked::TicketExpired(_)) => renewed = true,
@@ -225,11 +236,13 @@ impl Client {
         extra: &HeaderMap,
         body: Outgoing,
         number: u8,
+        trace: &Trace,
     ) -> Result<Asked, ClientError> {
         let ticket = self.tickets.ticket().await?;
         let mut headers = ticket.headers();
         headers.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let ask = Ask { method: method.clone(), target: target.to_owned(), headers, body, number };
+        let (target, trace) = (target.to_owned(), trace.clone());
+        let ask = Ask { method: method.clone(), target, headers, body, number, trace };
         let mut reply = exchange(&self.storage, ask).await?;
         if reply.status.is_success() {
             return Ok(Asked::Answered(Box::new(reply)));

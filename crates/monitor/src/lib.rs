@@ -12,6 +12,7 @@
 //! | `collector` | the thread that follows the journals, and its state on disk |
 //! | `board` | what the journals tell, counted |
 //! | `metrics` | the text for Prometheus |
+//! | `export`, `otlp` | records on their way to a collector of OpenTelemetry |
 //! | `heads` | what the balancer said of its heads, and how old that is |
 //! | `ask` | one question to the balancer, and asking again and again |
 //! | `connection` | the life of one TLS connection |
@@ -24,12 +25,15 @@ mod collector;
 pub mod config;
 mod connection;
 mod door;
+mod export;
 mod heads;
 mod limits;
 mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
 pub mod server;
 mod vending;
 
 pub use access::link::{Offer, offer};
-pub use config::{Config, ConfigError, VendingUrl};
+pub use config::{Config, ConfigError, Otlp, VendingUrl};
 pub use server::{BoundAddresses, MonitorError, run};

@@ -48,7 +48,8 @@ impl Terminal {
             last = self.tmux(&["capture-pane", "-p"]);
             wanted(&last).then(|| last.clone())
         });
-        seen.unwrap_or_else(|error| panic!("{error}\n{last}"))
+        assert!(seen.is_ok(), "{what} was not seen:\n{last}");
+        seen.expect("just looked at")
     }
 }
 

@@ -157,6 +157,7 @@ impl Plan {
                 vending: Some(url(self.vending).parse()?),
                 ca: Some(layout.ca()),
                 one_time_link: Some(layout.one_time_link()),
+                otlp: None,
                 tls: TlsFiles {
                     ecdsa_chain: secret("server-ecdsa.pem"),
                     ecdsa_key: secret("server-key-ecdsa.pem"),
@@ -175,6 +176,7 @@ impl Plan {
                     balanced: head.balanced,
                     store: layout.store(),
                     journal: layout.journal(),
+                    journal_requests: repono_head::config::Journaled::All,
                     heads_master_key_file: secret(HEADS_MASTER),
                     proxy_key_file: secret(PROXY_KEY),
                     tls: TlsFiles {
