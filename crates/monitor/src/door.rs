@@ -1,4 +1,4 @@
-//! The interface: the page and its two files, `/api/v1/…`, `/metrics`, `/healthcheck`.
+//! The interface: the page and its files, `/api/v1/…`, `/metrics`, `/healthcheck`.
 
 mod board;
 
@@ -11,7 +11,7 @@ use axum::http::header::{
 };
 use axum::http::{Response, StatusCode};
 use axum::middleware::map_response;
-use axum::response::IntoResponse;
+use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use axum::{Json, Router, body::Body};
 use serde::Serialize;
@@ -23,12 +23,16 @@ use crate::collector::SharedBoard;
 use crate::heads::{Freshness, HeadStatus};
 use crate::limits::KEEP_ALIVE_ADVERTISED;
 use crate::metrics;
+use crate::page;
 
-/// Nothing but our own script, style and interface; no frame around them.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Nothing but our own scripts, styles, image and interface; no frame around them, and
+/// no text that becomes a script or markup.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// Stamped on every reply. Nothing is stored: a state is worth a second.
+/// Stamped on every reply that does not say otherwise. Nothing is stored: a state is
+/// worth a second.
 const HEADERS: [(HeaderName, &str); 6] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -81,11 +85,9 @@ const METHOD: Refusal = Refusal {
 
 /// The routes.
 pub(crate) fn routes(door: Door) -> Router {
-    let file = |media: &'static str, text: &'static str| get(async move || ([(CONTENT_TYPE, media)], text));
     Router::new()
-        .route("/", file("text/html; charset=utf-8", include_str!("page/index.html")))
-        .route("/monitor.js", file("text/javascript; charset=utf-8", include_str!("page/monitor.js")))
-        .route("/monitor.css", file("text/css; charset=utf-8", include_str!("page/monitor.css")))
+        .route("/", get(async || Html(page::shell().into_string())))
+        .merge(page::files())
         .route("/api/v1/heads", get(heads))
         .route("/api/v1/series", get(board::series))
         .route("/api/v1/slowest", get(board::slowest))
@@ -133,7 +135,7 @@ fn refused(status: StatusCode, refusal: Refusal) -> Response<Body> {
 
 async fn stamped(mut response: Response<Body>) -> Response<Body> {
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -9,6 +9,7 @@
 //! | `door` | the interface: the page, `/metrics`, `/api/v1/…`, `/healthcheck` |
 //! | `collector` | the thread that follows the journals, and its state on disk |
 //! | `board` | what the journals tell, counted |
+//! | `page` | the page's shell, and its files as they are built in |
 //! | `metrics` | the text for Prometheus |
 //! | `heads` | what the balancer said of its heads, and how old that is |
 //! | `ask` | one question to the balancer, and asking again and again |
@@ -24,6 +25,7 @@ mod door;
 mod heads;
 mod limits;
 mod metrics;
+mod page;
 pub mod server;
 
 pub use config::Config;

@@ -1,0 +1,49 @@
+// Asks again and again for what has no stream: never twice at a time, and not at all
+// while nobody looks or the page is paused.
+
+const TURN_MS = 250;
+
+/** @typedef {{run: () => Promise<void>, everyS: () => number, due: number, running: boolean}} Task */
+
+/** @type {Map<string, Task>} */
+const tasks = new Map();
+let paused = false;
+
+/** @param {string} name @param {() => number} everyS @param {() => Promise<void>} run */
+export function every(name, everyS, run) {
+  tasks.set(name, { run, everyS, due: 0, running: false });
+}
+
+/** Makes tasks due: all, or those that are named. @param {...string} names */
+export function soon(...names) {
+  for (const [name, task] of tasks) {
+    if (names.length === 0 || names.includes(name)) task.due = 0;
+  }
+}
+
+/** @param {boolean} value */
+export function hold(value) {
+  paused = value;
+  if (!value) soon();
+}
+
+/** @param {Task} task @param {number} at */
+async function turn(task, at) {
+  task.running = true;
+  task.due = at + task.everyS() * 1000;
+  try {
+    await task.run();
+  } finally {
+    task.running = false;
+  }
+}
+
+export function start() {
+  setInterval(() => {
+    if (paused || document.hidden) return;
+    const at = performance.now();
+    for (const task of tasks.values()) {
+      if (!task.running && at >= task.due) turn(task, at);
+    }
+  }, TURN_MS);
+}
