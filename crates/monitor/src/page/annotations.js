@@ -22,7 +22,7 @@ const LISTED_MAX = 60;
 export function annotations(place) {
   /** @type {Mark[]} */
   let marks = [];
-  const lane = el("ul", { class: "lane", "aria-label": "What changed, on the time axis" });
+  const lane = el("ul", { "aria-label": "What changed, on the time axis" });
   const tip = el("div", { class: "tip", hidden: true });
   const own = panel("changes", "What changed", { json: () => marks });
   const list = el("ol", { class: "marks", tabindex: "0", "aria-label": "What changed, the newest first" });
@@ -49,12 +49,13 @@ export function annotations(place) {
     if (lane.dataset.shown === key) return;
     lane.dataset.shown = key;
     const focused = lane.contains(document.activeElement);
-    fill(lane, [...groups(shown, place).map((group) => button(group, tip)), el("li", { role: "presentation" }, tip)]);
+    fill(lane, groups(shown, place).map((group) => button(group, tip)));
+    tip.hidden = true;
     if (focused) lane.querySelector("button")?.focus();
   }
 
   return {
-    lane,
+    lane: el("div", { class: "lane" }, lane, tip),
     root: own.root,
     /** @param {any[]} changes @param {any[]} findings @param {any} path */
     set(changes, findings, path) {
@@ -62,7 +63,7 @@ export function annotations(place) {
       show();
     },
     show,
-    note: own.note,
+    failed: (/** @type {string} */ message) => own.failed(message, marks.length),
     place: () => placeMarks(visible()),
     /** The lines in the chart. @param {any} u */
     lines(u) {
@@ -126,7 +127,7 @@ function button({ x, marks }, tip) {
   const show = () => {
     say(tip, text);
     tip.hidden = false;
-    const room = (tip.parentElement?.parentElement?.clientWidth ?? 0) - tip.offsetWidth;
+    const room = (tip.parentElement?.clientWidth ?? 0) - tip.offsetWidth;
     tip.style.left = `${Math.max(0, Math.min(x - 12, room))}px`;
   };
   const hide = () => { tip.hidden = true; };

@@ -31,7 +31,7 @@ export function cellMap({ height, describe, onBox }) {
   /** @type {{column: number, row: number}|null} */
   let anchor = null;
   let isDragging = false;
-  const canvas = el("canvas", { class: "cells", tabindex: "0", role: "img" });
+  const canvas = el("canvas", { class: "cells", tabindex: "0", role: "img", "aria-label": "Nothing has been told yet." });
   const readout = el("p", { class: "readout" });
   canvas.addEventListener("pointerdown", press);
   canvas.addEventListener("pointermove", move);

@@ -39,7 +39,7 @@ export function chart() {
   const own = panel("chart", "Response times", { json: () => series, tools: [scale] });
   const totals = el("p", { class: "totals" });
   const legend = el("div", { class: "legend" });
-  const host = el("div", { class: "plot", tabindex: "0", role: "img", onkeydown: onKey, onblur: () => point(null) });
+  const host = el("div", { class: "plot", tabindex: "0", role: "img", "aria-label": "Nothing has been told yet.", onkeydown: onKey, onblur: () => point(null) });
   const marks = annotations((at) => (plot ? plot.valToPos(at / 1000, "x") + plot.bbox.left / devicePixelRatio : null));
   const data = openTable("Response times as a table", rows);
   own.body.append(totals, legend, marks.lane, host, data.root);
@@ -125,9 +125,10 @@ export function chart() {
       const reply = await ask("/api/v1/series", { from, to, step, side: asked });
       if (asked !== view().side) return;
       if (!reply.ok) {
-        own.note(reply.message);
+        own.failed(reply.message, series);
         return;
       }
+      own.note(null);
       const steps = series?.step_s;
       series = reply.value;
       if (steps !== series.step_s) draw();

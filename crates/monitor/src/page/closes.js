@@ -69,7 +69,7 @@ export function closes() {
     async update() {
       const reply = await ask("/api/v1/closes");
       if (!reply.ok) {
-        own.note(reply.message);
+        own.failed(reply.message, answer);
         return;
       }
       answer = reply.value;

@@ -47,6 +47,7 @@ export function say(element, value) {
  * @param {(Child|Child[])[][]} rows the first cell of a row is its heading
  */
 export function table({ caption, columns, stack = false, quiet = false }, rows) {
+  if (rows.length === 0) return el("p", { class: "muted" }, `${caption}: none.`);
   const head = columns.map(({ name, numeric }) =>
     el("th", { scope: "col", role: "columnheader", class: numeric ? "number" : null }, name));
   const body = rows.map((cells) =>

@@ -85,9 +85,10 @@ export function grid() {
     async update() {
       const reply = await ask("/api/v1/connections");
       if (reply.ok) {
+        own.note(null);
         answer = reply.value;
         show();
-      } else own.note(reply.message);
+      } else own.failed(reply.message, answer);
     },
   };
 }

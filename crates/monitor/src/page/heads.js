@@ -46,7 +46,7 @@ export function heads() {
       }
       known.tell(head);
     }
-    table.hidden = false;
+    table.hidden = told.heads.length === 0;
     table.classList.toggle("stale", stale);
     const seconds = (told.age_ms / 1000).toFixed(1);
     say(age, stale ? `▲ The balancer has not answered for ${seconds} s. This was:`
@@ -58,8 +58,10 @@ export function heads() {
     tell,
     async update() {
       const reply = await ask("/api/v1/heads");
-      own.note(reply.ok ? null : reply.message);
-      if (reply.ok) tell(reply.value);
+      if (reply.ok) {
+        own.note(null);
+        tell(reply.value);
+      } else own.failed(reply.message, answer);
     },
   };
 }

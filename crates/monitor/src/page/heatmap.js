@@ -146,9 +146,10 @@ export function heatmap(onBox) {
       const reply = await ask("/api/v1/heatmap", { from, to, step, side });
       if (side !== view().side) return;
       if (reply.ok) {
+        own.note(null);
         answer = reply.value;
         show();
-      } else own.note(reply.message);
+      } else own.failed(reply.message, answer);
     },
   };
 }

@@ -27,6 +27,7 @@ const panels = {
   connections: grid(), closes: closes(), slowest: slowest(), connection: timeline(),
 };
 let isPaused = false;
+let isLoggedOut = false;
 let isStreaming = false;
 /** @type {any[]} */
 let findings = [];
@@ -37,7 +38,7 @@ let lastVerdict = "";
 const top_ = controls({
   paused(value) {
     isPaused = value;
-    hold(value);
+    hold(value || isLoggedOut);
     wantStream();
     if (value) stand("off", `Paused at ${moment(now(), now())}`);
     announce(value ? "Paused." : "Goes on.");
@@ -63,7 +64,7 @@ const stream = live({
       connecting: "Connecting …", live: "● Live", lost: "▲ The monitor does not answer; trying again …",
       polling: "● Asking every 2 s (no stream)", off: isPaused ? `Paused at ${moment(now(), now())}` : "Asleep",
     };
-    stand(value, words[value]);
+    if (!isLoggedOut) stand(value, words[value]);
   },
   back() {
     announce("The monitor is back.");
@@ -88,7 +89,7 @@ function stand(kind, text) {
 }
 
 function wantStream() {
-  stream.want(!isPaused && !document.hidden);
+  stream.want(!isPaused && !isLoggedOut && !document.hidden);
 }
 
 /** @param {any} told */
@@ -114,7 +115,7 @@ async function updateChanges() {
   if (answer.ok) {
     changes = answer.value.changes;
     showMarks();
-  } else panels.chart.marks.note(answer.message);
+  } else panels.chart.marks.failed(answer.message);
 }
 
 function register() {
@@ -170,11 +171,32 @@ function build() {
   ]);
 }
 
-whenLoggedOut(() => {
+/** How often a page without a log-in looks whether another window has brought one. */
+const LOGIN_AGAIN_MS = 15_000;
+
+/** Nothing is asked for until somebody is logged in again. */
+function loggedOut() {
+  if (isLoggedOut) return;
+  isLoggedOut = true;
   banner.hidden = false;
-  if (banner.firstChild) return;
   fill(banner, ["▲ You are not logged in (any more): what is shown is old. ", el("a", { href: "/login" }, "Log in")]);
-});
+  hold(true);
+  wantStream();
+  stand("lost", "▲ Not logged in");
+  const again = setInterval(async () => {
+    if (document.hidden) return;
+    const session = await whoIs();
+    if (!session.user) return;
+    clearInterval(again);
+    isLoggedOut = false;
+    banner.hidden = true;
+    top_.session(session);
+    hold(isPaused);
+    wantStream();
+  }, LOGIN_AGAIN_MS);
+}
+
+whenLoggedOut(loggedOut);
 build();
 sayView();
 register();

@@ -18,12 +18,19 @@ export function panel(id, title, { json, tools = [] } = {}) {
       el("h2", { id: `${id}-title` }, title),
       el("div", { class: "tools" }, tools, copyButton)),
     note, body);
+  /** Says why there is nothing, or what is wrong; null takes it away. @param {string|null} text */
+  const tell = (text) => {
+    note.hidden = text === null;
+    say(note, text ?? "");
+    body.hidden = false;
+  };
   return {
     root, body,
-    /** Says why there is nothing, or what is wrong; null takes it away. @param {string|null} text */
-    note(text) {
-      note.hidden = text === null;
-      say(note, text ?? "");
+    note: tell,
+    /** What it said last stays, if it has said something. @param {string} message @param {unknown} before */
+    failed(message, before) {
+      tell(before ? `▲ ${message} What is shown is of earlier.` : message);
+      body.hidden = !before;
     },
   };
 }

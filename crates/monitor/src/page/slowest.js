@@ -62,7 +62,7 @@ export function slowest() {
       if (reply.ok) {
         answer = reply.value;
         show();
-      } else own.note(reply.message);
+      } else own.failed(reply.message, answer);
     },
   };
 }

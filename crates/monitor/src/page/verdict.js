@@ -57,9 +57,9 @@ export function verdict() {
     async update() {
       const reply = await ask("/api/v1/findings");
       if (!reply.ok) {
-        own.note(reply.status === 404 ? null : reply.message);
-        if (reply.status === 404) tell(null);
-        return [];
+        own.note(answer && reply.status !== 404 ? reply.message : null);
+        if (!answer) tell(reply.status === 404 ? null : { level: "unknown", sentence: reply.message });
+        return answer?.findings ?? [];
       }
       own.note(null);
       answer = reply.value;
