@@ -132,7 +132,8 @@ function button({ x, marks }, tip) {
   };
   const hide = () => { tip.hidden = true; };
   const element = el("button", {
-    type: "button", class: `mark mark-${marks[0].kind}`, "aria-label": text,
+    type: "button", class: `mark mark-${marks[0].kind}`,
+    "aria-label": marks.length > 1 ? `${count(marks.length)} at about one time: ${text}` : text,
     onfocus: show, onblur: hide, onpointerenter: show, onpointerleave: hide,
     onkeydown: (/** @type {KeyboardEvent} */ event) => { if (event.key === "Escape") hide(); },
   }, marks.length > 1 ? count(marks.length) : mark);

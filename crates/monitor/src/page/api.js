@@ -52,7 +52,7 @@ export function query(parameters) {
 async function send(method, path, headers) {
   try {
     const response = await fetch(path, {
-      method, headers, signal: AbortSignal.timeout(ANSWER_MAX_MS), redirect: "error",
+      method, headers, signal: AbortSignal.timeout(ANSWER_MAX_MS), redirect: "manual",
     });
     learn(Date.parse(response.headers.get("date") ?? ""));
     if (response.status === 401) onLogout();

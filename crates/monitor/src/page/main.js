@@ -172,7 +172,7 @@ function build() {
 }
 
 /** How often a page without a log-in looks whether another window has brought one. */
-const LOGIN_AGAIN_MS = 15_000;
+const LOGIN_AGAIN_MS = 5000;
 
 /** Nothing is asked for until somebody is logged in again. */
 function loggedOut() {

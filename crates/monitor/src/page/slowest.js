@@ -150,7 +150,10 @@ function filterForm() {
   return {
     root,
     say() {
-      for (const { key, field } of fields) field.value = view()[key];
+      for (const { key, field } of fields) {
+        // What is being typed is not yet in the address.
+        if (field !== document.activeElement || field.tagName === "SELECT") field.value = view()[key];
+      }
     },
     /** @param {string[]} known */
     heads(known) {
