@@ -51,7 +51,7 @@ export function chart() {
     plot = null;
     if (!series || host.clientWidth === 0) return;
     const options = optionsOf({
-      width: host.clientWidth, marks: marks.lines, values: (index) => values.show(index, series), shown: values.shown,
+      width: host.clientWidth, marks: marks.lines, values: (/** @type {number|null} */ index) => values.show(index, series), shown: values.shown,
       range: () => { const { from, to } = span(view()); return [from, to - 1]; },
       moved: marks.place,
     });

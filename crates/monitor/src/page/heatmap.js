@@ -122,6 +122,7 @@ export function heatmap(onBox) {
   }
 
   function asTable() {
+    /** @type {string[][]} */
     const list = [];
     for (let c = counts.length - 1; c >= 0 && list.length < ROWS_TOLD_MAX; c -= 1) {
       counts[c].forEach((n, r) => {

@@ -3,7 +3,7 @@
 
 const TURN_MS = 250;
 
-/** @typedef {{run: () => Promise<void>, everyS: () => number, due: number, running: boolean}} Task */
+/** @typedef {{run: () => Promise<void>, everyS: () => number, due: number, running: boolean, asked: boolean}} Task */
 
 /** @type {Map<string, Task>} */
 const tasks = new Map();
@@ -11,13 +11,13 @@ let paused = false;
 
 /** @param {string} name @param {() => number} everyS @param {() => Promise<void>} run */
 export function every(name, everyS, run) {
-  tasks.set(name, { run, everyS, due: 0, running: false });
+  tasks.set(name, { run, everyS, due: 0, running: false, asked: false });
 }
 
-/** Makes tasks due: all, or those that are named. @param {...string} names */
+/** Makes tasks due, on a paused page too: all, or those that are named. @param {...string} names */
 export function soon(...names) {
   for (const [name, task] of tasks) {
-    if (names.length === 0 || names.includes(name)) task.due = 0;
+    if (names.length === 0 || names.includes(name)) Object.assign(task, { due: 0, asked: true });
   }
 }
 
@@ -30,6 +30,7 @@ export function hold(value) {
 /** @param {Task} task @param {number} at */
 async function turn(task, at) {
   task.running = true;
+  task.asked = false;
   task.due = at + task.everyS() * 1000;
   try {
     await task.run();
@@ -40,10 +41,10 @@ async function turn(task, at) {
 
 export function start() {
   setInterval(() => {
-    if (paused || document.hidden) return;
+    if (document.hidden) return;
     const at = performance.now();
     for (const task of tasks.values()) {
-      if (!task.running && at >= task.due) turn(task, at);
+      if (!task.running && at >= task.due && (!paused || task.asked)) turn(task, at);
     }
   }, TURN_MS);
 }

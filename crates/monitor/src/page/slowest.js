@@ -43,10 +43,10 @@ export function slowest() {
       made.set(key, item);
       return item;
     });
-    if (items.length !== list.children.length || items.some((item, i) => list.children[i] !== item)) {
+    if (items.length !== list.children.length || items.some((/** @type {HTMLElement} */ item, /** @type {number} */ i) => list.children[i] !== item)) {
       const focused = document.activeElement?.closest?.("[data-request]");
       fill(list, items);
-      const again = focused && items.find((item) => item.dataset.request === /** @type {HTMLElement} */ (focused).dataset.request);
+      const again = focused && items.find((/** @type {HTMLElement} */ item) => item.dataset.request === /** @type {HTMLElement} */ (focused).dataset.request);
       if (again && !again.contains(document.activeElement)) again.querySelector("summary").focus();
     }
   }

@@ -46,8 +46,16 @@ fn every_file_of_the_folder_is_served() {
 #[test]
 fn modules_import_what_is_there_and_write_no_markup() {
     for file in FILES.iter().filter(|file| is_module(file)) {
-        for markup in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "http://", "https://"]
-        {
+        for markup in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "Function(",
+            "http://",
+            "https://",
+        ] {
             assert!(!file.text.contains(markup), "{}: {markup}", file.path);
         }
         for import in file.text.split(" from \"./").skip(1) {

@@ -16,7 +16,6 @@ const PAST_SHOWN_MAX = 20;
 export function verdict() {
   /** @type {any} */
   let answer = null;
-  let openFindings = new Set();
   const level = el("span", { class: "level" });
   const sentence = el("span", { class: "sentence" });
   const since = el("span", { class: "since" });
@@ -72,7 +71,6 @@ export function verdict() {
   };
 
   function showFindings() {
-    openFindings = new Set([...evidence.querySelectorAll("details[open]")].map((open) => open.dataset.id));
     const all = answer.findings ?? [];
     const active = all.filter((/** @type {any} */ finding) => finding.state === "active");
     const past = all.filter((/** @type {any} */ finding) => finding.state !== "active");
@@ -82,9 +80,11 @@ export function verdict() {
       : `Findings of earlier (${count(past.length)})`);
     const shown = [...active, ...past.slice(0, PAST_SHOWN_MAX)];
     const text = JSON.stringify(shown);
-    if (evidence.dataset.shown === text) return;
+    // Whoever is within it reads: it is not taken away under them.
+    if (evidence.dataset.shown === text || evidence.contains(document.activeElement)) return;
     evidence.dataset.shown = text;
-    fill(evidence, shown.map((one) => finding(one, openFindings)));
+    const before = new Map([...evidence.querySelectorAll("details")].map((known) => [known.dataset.id, known.open]));
+    fill(evidence, shown.map((one) => finding(one, before.get(one.id) ?? one.state === "active")));
   }
 
   /** @param {any} path */
@@ -106,16 +106,15 @@ function pathSentence(path) {
   return `Path to ${path.target}, probed ${ago(now() - path.probed_ms)}: ${limit}.${changed}`;
 }
 
-/** @param {any} one @param {Set<string|undefined>} open */
+/** @param {any} one @param {boolean} open */
 function finding(one, open) {
-  const active = one.state === "active";
   const impact = [
     one.impact && `${count(one.impact.count)} times`,
     one.impact?.added_ms ? `${duration(one.impact.added_ms)} added` : null,
     `first ${moment(one.first_ms, now())}`, `last ${moment(one.last_ms, now())}`,
   ].filter(Boolean).join(" · ");
-  return el("details", { class: "finding", "data-id": one.id, open: active || open.has(one.id) },
-    el("summary", {}, `${active ? "Now" : "Past"}: ${one.title}`),
+  return el("details", { class: "finding", "data-id": one.id, open },
+    el("summary", {}, `${one.state === "active" ? "Now" : "Past"}: ${one.title}`),
     el("p", {}, one.explanation),
     facts([["Hop", one.hop], ["Confidence", one.confidence], ["Rule", one.rule], ["Impact", impact]]),
     list("Remedies", (one.remedies ?? []).map((/** @type {any} */ remedy) => [el("b", {}, remedy.who), `: ${remedy.do}`])),
