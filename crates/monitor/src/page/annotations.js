@@ -8,11 +8,11 @@ import { panel } from "./panel.js";
 import { span } from "./ranges.js";
 import { view } from "./state-in-url.js";
 
-/** @typedef {{at: number, kind: "drain"|"change"|"probe"|"finding", text: string}} Mark */
+/** @typedef {{at: number, kind: "drain"|"state"|"change"|"probe"|"finding", text: string}} Mark */
 
 /** @type {Record<Mark["kind"], [string, string]>} */
 const KINDS = {
-  drain: ["▼", "Drain"], change: ["◆", "Configuration"], probe: ["●", "Path"], finding: ["!", "Finding"],
+  drain: ["▼", "Drain"], state: ["■", "State"], change: ["◆", "Configuration"], probe: ["●", "Path"], finding: ["!", "Finding"],
 };
 /** Marks closer than a finger are one. */
 const APART_PX = 26;
@@ -102,8 +102,9 @@ function marksOf(changes, findings, path) {
 
 /** @param {any} change @returns {Mark["kind"]} */
 function kindOf(change) {
-  const state = /\.state$/.test(change.what) && [change.from, change.to].includes("draining");
-  return state ? "drain" : /^path\b/.test(change.what) ? "probe" : "change";
+  if (/^path\b/.test(change.what)) return "probe";
+  if (!/\.state$/.test(change.what)) return "change";
+  return [change.from, change.to].includes("draining") ? "drain" : "state";
 }
 
 /** @param {Mark[]} marks the newest first @param {(at: number) => number|null} place */

@@ -72,7 +72,8 @@ async function body(response) {
 async function refusal(response) {
   const { status } = response;
   const known = await response.json().then((value) => value.error, () => undefined);
-  const message = [known?.message, known?.hint].filter((text) => typeof text === "string").join(" ");
+  const told = status === 404 && known?.code === "NotFound" ? ["This monitor does not have this part."] : [known?.message, known?.hint];
+  const message = told.filter((text) => typeof text === "string").join(" ");
   return {
     ok: false, status, code: String(known?.code ?? status),
     message: message || `The monitor answered ${status}.`,

@@ -12,7 +12,7 @@ import { heat, ink, level } from "./palette.js";
  */
 
 const LEFT = 58;
-const RIGHT = 14;
+const RIGHT = 28;
 const BOTTOM = 24;
 /** A label of a line takes a row above the cells. */
 const LABEL = 15;
@@ -254,10 +254,12 @@ function named(ctx, text, x, y, width) {
 export function colorKey() {
   const bar = el("canvas", { class: "key-bar", width: 96, height: 8, "aria-hidden": "true" });
   const most = el("span", {});
+  const root = el("span", { class: "key", hidden: true }, "1 ", bar, " ", most);
   return {
-    root: el("span", { class: "key" }, "1 ", bar, " ", most),
+    root,
     /** @param {string} text */
     update(text) {
+      root.hidden = false;
       say(most, text);
       const ctx = bar.getContext("2d");
       for (let x = 0; ctx && x < 96; x += 1) {

@@ -23,7 +23,8 @@ const COLUMNS = ["t", "count", "failed", "reused", ...LINES.map(({ key }) => key
 const WAITED_MS = 10_000;
 const HEIGHT = 260;
 const LEFT = 58;
-const RIGHT = 14;
+/** Half a label of the time axis. */
+const RIGHT = 28;
 /** A table for people: of a longer series the end. */
 const ROWS_MAX = 1500;
 

@@ -60,8 +60,10 @@ export function heads() {
       const reply = await ask("/api/v1/heads");
       if (reply.ok) {
         own.note(null);
-        tell(reply.value);
-      } else own.failed(reply.message, answer);
+        return reply.value;
+      }
+      own.failed(reply.message, answer);
+      return null;
     },
   };
 }

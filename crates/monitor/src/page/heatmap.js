@@ -14,7 +14,7 @@ import { view } from "./state-in-url.js";
 const ROWS_MIN = 15;
 /** A narrower column cannot be hit. */
 const COLUMN_PX_MIN = 6;
-const MARGINS_PX = 72;
+const MARGINS_PX = 86;
 /** Longer than any request lasts: the end of the row without a bound. */
 const BEYOND_MS = 86_400_000;
 const ROWS_TOLD_MAX = 400;

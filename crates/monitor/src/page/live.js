@@ -41,11 +41,11 @@ export function live(told) {
     } catch {
       return;
     }
-    told.standing("live");
     if (wasLost) {
       wasLost = false;
       told.back();
     }
+    told.standing("live");
     told.state(state);
   }
 

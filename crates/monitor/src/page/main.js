@@ -122,7 +122,10 @@ function register() {
   const byRange = () => period(view().range);
   every("series", byRange, panels.chart.update);
   every("heatmap", byRange, panels.heatmap.update);
-  every("heads", () => (isStreaming ? 60 : 2), panels.heads.update);
+  every("heads", () => (isStreaming ? 60 : 2), async () => {
+    const told = await panels.heads.update();
+    if (told) showHeads(told);
+  });
   every("findings", () => 10, async () => {
     findings = await panels.verdict.update();
     showMarks();

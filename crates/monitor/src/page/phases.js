@@ -25,8 +25,10 @@ export function phasesInWords(attempt) {
  */
 export function bar(attempt, wholeMs, kind) {
   const phases = phasesOf(attempt);
-  const own = phases.reduce((sum, [, ms]) => sum + ms, 0);
-  const begin = attempt.attempt > 1 ? Math.max(0, attempt.duration_ms - own) : 0;
+  const sum = phases.reduce((sum, [, ms]) => sum + ms, 0);
+  // Phases may overlap, as reading a body and storing it do; a bar is as long as it took.
+  const shrink = sum > attempt.duration_ms ? attempt.duration_ms / sum : 1;
+  const begin = attempt.attempt > 1 ? Math.max(0, attempt.duration_ms - sum) : 0;
   const element = el("div", { class: `bar ${kind}` });
   const part = (/** @type {string} */ name, /** @type {number} */ from, /** @type {number} */ ms) => {
     const piece = el("i", { "data-phase": PHASES.includes(name) ? name : "other" });
@@ -36,11 +38,11 @@ export function bar(attempt, wholeMs, kind) {
   };
   let at = begin;
   for (const [name, ms] of phases) {
-    element.append(part(name, at, ms));
-    at += ms;
+    element.append(part(name, at, ms * shrink));
+    at += ms * shrink;
   }
   const untold = attempt.duration_ms - at;
-  if (untold > 0) element.append(part("other", at, untold));
+  if (untold > wholeMs / 1e6) element.append(part("other", at, untold));
   return element;
 }
 

@@ -1,7 +1,7 @@
 // The slowest requests as waterfalls, the attempts that nobody saw above the one that
 // answered.
 
-import { el, fill, table } from "./dom.js";
+import { el, fill, say, table } from "./dom.js";
 import { ask, query } from "./api.js";
 import { now } from "./clock.js";
 import { clockTime, duration, moment } from "./format.js";
@@ -11,6 +11,8 @@ import { bar, phaseKey, phasesInWords } from "./phases.js";
 import { span } from "./ranges.js";
 import { look, view } from "./state-in-url.js";
 
+/** More are shown when they are asked for. */
+const SHOWN = 12;
 const METHODS = ["GET", "HEAD", "PUT", "POST", "DELETE"];
 
 export function slowest() {
@@ -22,7 +24,12 @@ export function slowest() {
   const own = panel("slowest", "Slowest requests", { json: () => answer, tools: [har] });
   const filters = filterForm();
   const list = el("ol", { class: "requests" });
-  own.body.append(filters.root, phaseKey(), list);
+  let all = false;
+  const more = el("button", { type: "button", class: "quiet", hidden: true, onclick: () => {
+    all = !all;
+    show();
+  } });
+  own.body.append(filters.root, phaseKey(), list, more);
 
   function parameters() {
     const { from, to } = span(view());
@@ -31,7 +38,10 @@ export function slowest() {
   }
 
   function show() {
-    const requests = answer.requests ?? [];
+    const told = answer.requests ?? [];
+    const requests = all ? told : told.slice(0, SHOWN);
+    more.hidden = told.length <= SHOWN;
+    say(more, all ? `Show the slowest ${SHOWN} alone` : `Show all ${told.length}`);
     own.note(requests.length > 0 ? null : "No request in this time that fits the filters.");
     const most = Math.max(1, ...requests.map((/** @type {any} */ request) => request.duration_ms));
     const before = made;

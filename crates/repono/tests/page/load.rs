@@ -59,3 +59,44 @@ impl Load {
         }
     }
 }
+
+/// Connections that rest, and whose next request then takes long: its body comes late.
+/// A new connection's request is quick.
+pub(crate) struct Sleepers(Vec<JoinHandle<anyhow::Result<()>>>);
+
+const SLEEPERS: usize = 6;
+const REST: Duration = Duration::from_secs(5);
+const LATE: Duration = Duration::from_millis(1_500);
+
+impl Sleepers {
+    pub(crate) fn start(system: &System) -> Self {
+        let ticket = system.ticket(&[]).expect("a ticket").join("\r\n");
+        let (url, ca) = (system.balancer().to_owned(), PathBuf::from(system.fact("ca")));
+        let sleepers = (0..SLEEPERS).map(|number| {
+            let (url, ca, ticket) = (url.clone(), ca.clone(), ticket.clone());
+            thread::spawn(move || {
+                let mut wire = Wire::connect(&url, &ca)?;
+                let name = format!("late-{number}");
+                let head = |method: &str, more: &str| {
+                    format!("{method} /v1/demo/files/{name} HTTP/1.1\r\nHost: h\r\n{ticket}\r\n{more}\r\n")
+                };
+                wire.send(format!("{}x", head("PUT", "Content-Length: 1\r\n")).as_bytes())?;
+                anyhow::ensure!(wire.response("PUT")?.status == 201, "it is put");
+                thread::sleep(REST);
+                wire.send(head("PUT", "Content-Length: 1\r\n").as_bytes())?;
+                thread::sleep(LATE);
+                wire.send(b"y")?;
+                anyhow::ensure!(wire.response("PUT")?.status == 201, "it is put again");
+                Ok(())
+            })
+        });
+        Self(sleepers.collect())
+    }
+
+    /// Waits until each has been late once.
+    pub(crate) fn end(self) {
+        for sleeper in self.0 {
+            sleeper.join().expect("no panic").expect("all is answered");
+        }
+    }
+}
