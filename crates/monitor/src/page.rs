@@ -40,7 +40,7 @@ macro_rules! files {
 }
 
 /// In the order in which the shell names them: styles that come later win.
-const FILES: [BuiltIn; 32] = files! {
+const FILES: [BuiltIn; 33] = files! {
     "vendor/uplot-1.6.32.min.css" => "uplot-1.6.32.min.css" STYLE,
     "tokens.css" => "tokens.css" STYLE,
     "page.css" => "page.css" STYLE,
@@ -67,6 +67,7 @@ const FILES: [BuiltIn; 32] = files! {
     "palette.js" => "palette.js" SCRIPT,
     "panel.js" => "panel.js" SCRIPT,
     "phases.js" => "phases.js" SCRIPT,
+    "plot.js" => "plot.js" SCRIPT,
     "ranges.js" => "ranges.js" SCRIPT,
     "schedule.js" => "schedule.js" SCRIPT,
     "slowest.js" => "slowest.js" SCRIPT,

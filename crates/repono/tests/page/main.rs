@@ -9,7 +9,7 @@
 //! What is seen is judged in `scenes/*.mjs`, one scene each. With `REPONO_PICTURES` they
 //! leave the pictures of `docs/monitor/` in the folder that it names.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 mod browser;
 mod load;
