@@ -125,14 +125,17 @@ export function chart() {
     second(latency) {
       const told = latency?.[view().side];
       if (!told || !series || series.step_s !== 1 || series.side !== view().side) return true;
-      const last = series.t.at(-1) ?? 0;
-      if (told.t <= last) return true;
-      const oldest = span(view()).from;
-      for (const key of COLUMNS) series[key] = [...series[key], told[key] ?? null];
-      const first = series.t.findIndex((/** @type {number} */ t) => t >= oldest);
-      for (const key of COLUMNS) series[key] = series[key].slice(Math.max(first, 0));
+      const last = series.t.at(-1) ?? told.t - 1;
+      // The second was under way when it was asked for; now it is whole.
+      const known = series.t.indexOf(told.t);
+      if (told.t <= last && known === -1) return true;
+      const place = known === -1 ? series.t.length : known;
+      const { from } = span(view());
+      for (const key of COLUMNS) series[key][place] = told[key] ?? null;
+      const first = Math.max(series.t.findIndex((/** @type {number} */ t) => t >= from), 0);
+      for (const key of COLUMNS) series[key] = series[key].slice(first);
       show();
-      return told.t === last + 1;
+      return told.t <= last + 1;
     },
   };
 }
