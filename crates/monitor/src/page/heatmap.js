@@ -7,13 +7,14 @@ import { cellMap, colorKey } from "./cell-map.js";
 import { now } from "./clock.js";
 import { bound, count, moment, plural, tick } from "./format.js";
 import { openTable, panel } from "./panel.js";
-import { span } from "./ranges.js";
+import { span, TICKS } from "./ranges.js";
 import { view } from "./state-in-url.js";
 
 /** Rows that are always there: up to 16 s. */
 const ROWS_MIN = 15;
 /** A narrower column cannot be hit. */
 const COLUMN_PX_MIN = 6;
+const LABEL_PX = 72;
 const MARGINS_PX = 86;
 /** Longer than any request lasts: the end of the row without a bound. */
 const BEYOND_MS = 86_400_000;
@@ -91,10 +92,9 @@ export function heatmap(onBox) {
 
   function xTicks() {
     if (counts.length === 0) return [];
-    const columns = Math.max(1, Math.floor(map.canvas.clientWidth / 90));
+    const labels = Math.max(1, Math.floor(map.canvas.clientWidth / LABEL_PX));
     const length = answer.t.length * answer.step_s;
-    const nice = [10, 30, 60, 300, 600, 1800, 3600, 7200, 14_400, 43_200, 86_400, 172_800, 432_000];
-    const step = nice.find((s) => length / s <= columns) ?? 864_000;
+    const step = TICKS.find((s) => length / s <= labels) ?? TICKS[TICKS.length - 1];
     const zone = view().zone === "utc" ? 0 : new Date().getTimezoneOffset() * 60;
     const ticks = [];
     for (let t = Math.ceil((time(0) - zone) / step) * step + zone; t < end(counts.length - 1); t += step) {

@@ -3,6 +3,7 @@
 
 import { bound, tick } from "./format.js";
 import { ink } from "./palette.js";
+import { TICKS } from "./ranges.js";
 import { look, view } from "./state-in-url.js";
 
 /** @typedef {{key: "p50"|"p95"|"p99"|"max", name: string, width: number, dash: number[]}} Line */
@@ -34,7 +35,7 @@ export function optionsOf({ width, marks, values, shown, range, moved }) {
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 6 }, y: false },
     scales: { x: { time: true, range }, y: log ? { distr: 3, log: 10, range: logRange } : { range: linearRange } },
     axes: [
-      { ...axis, size: 28, space: 64, values: (/** @type {any} */ _, /** @type {number[]} */ at, /** @type {any} */ __, /** @type {any} */ ___, /** @type {number} */ step) =>
+      { ...axis, size: 28, space: 64, incrs: TICKS, values: (/** @type {any} */ _, /** @type {number[]} */ at, /** @type {any} */ __, /** @type {any} */ ___, /** @type {number} */ step) =>
         at.map((s) => tick(s * 1000, step)) },
       { ...axis, size: LEFT, values: (/** @type {any} */ _, /** @type {(number|null)[]} */ at) =>
         at.map((ms) => (ms === null ? "" : bound(ms))) },

@@ -13,6 +13,10 @@ export const RANGES = [
   ["7d", "7 d", 7 * 86_400, "hour", 60],
   ["30d", "30 d", 30 * 86_400, "hour", 60],
 ];
+/** Between two labels of a time axis, in seconds. */
+export const TICKS = [
+  1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 432_000, 864_000,
+];
 const STEPS = { second: 1, minute: 60, hour: 3600 };
 /** What the monitor keeps of each step, in seconds. */
 const KEPT = { second: 600, minute: 86_400 };
