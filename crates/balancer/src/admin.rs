@@ -12,6 +12,9 @@
 //! | `GET /v1/heads/traces` | the traces that run |
 //! | `POST /v1/heads/{target}/trace/{seconds}` | every turn of a head, an address or a prefix into the journal; 0 ends it |
 //!
+//! A process that asks for somebody else names the person in `Repono-On-Behalf-Of`; the
+//! record of the change then has both, such as `demo:demo (uid 990)`.
+//!
 //! Each answers with the list that it is about, as it is afterwards.
 
 use std::io;
@@ -19,8 +22,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::extract::{Path as PathOf, State as StateOf};
+use axum::extract::{FromRequestParts, Path as PathOf, State as StateOf};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::IncomingStream;
@@ -37,19 +41,49 @@ use crate::trace::Traces;
 
 mod traced;
 
+/// Names the person for whom the process at the other end asks, such as a user of the
+/// monitor.
+const ON_BEHALF_OF: &str = "repono-on-behalf-of";
+/// `ACCOUNT:USER` at its longest, both of 256 bytes.
+const PERSON_BYTES_MAX: usize = 513;
+
 /// Operators that may wait at a time.
 const BACKLOG: i32 = 16;
 
-/// Who is at the other end of the socket.
+/// The process at the other end of the socket.
 #[derive(Clone, Debug)]
-struct Operator(String);
+struct Peer(String);
 
-impl Connected<IncomingStream<'_, UnixListener>> for Operator {
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
         Self(match stream.io().peer_cred() {
             Ok(credentials) => format!("uid {}", credentials.uid()),
             Err(_) => "unknown".to_owned(),
         })
+    }
+}
+
+/// The process at the other end, and the person for whom it asks, if it says so: the
+/// socket is its owner's alone, so whoever speaks there may name others.
+struct Operator(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Operator {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let ConnectInfo(Peer(peer)) = match parts.extensions.get::<ConnectInfo<Peer>>() {
+            Some(info) => info.clone(),
+            None => ConnectInfo(Peer("unknown".to_owned())),
+        };
+        let Some(person) = parts.headers.get(ON_BEHALF_OF) else { return Ok(Self(peer)) };
+        let person = person.to_str().ok().filter(|name| (1..=PERSON_BYTES_MAX).contains(&name.len()));
+        let person = person.ok_or(Refused {
+            status: StatusCode::BAD_REQUEST,
+            code: "OnBehalfOf",
+            message: "the name of the person is empty, too long or no text".to_owned(),
+            hint: "Repono-On-Behalf-Of takes ACCOUNT:USER",
+        })?;
+        Ok(Self(format!("{person} ({peer})")))
     }
 }
 
@@ -84,7 +118,7 @@ pub(crate) async fn serve(listener: UnixListener, heads: Arc<Heads>, traces: Arc
         .route("/v1/heads/{name}/only", post(only))
         .with_state(heads)
         .merge(traced);
-    axum::serve(listener, routes.into_make_service_with_connect_info::<Operator>()).await
+    axum::serve(listener, routes.into_make_service_with_connect_info::<Peer>()).await
 }
 
 type Answer = Result<Json<Vec<HeadStatus>>, Refused>;
@@ -95,7 +129,7 @@ async fn list(StateOf(heads): StateOf<Arc<Heads>>) -> Answer {
 
 async fn drain(
     StateOf(heads): StateOf<Arc<Heads>>,
-    ConnectInfo(operator): ConnectInfo<Operator>,
+    operator: Operator,
     PathOf(name): PathOf<String>,
 ) -> Answer {
     heads.wish(&name, Wish::Drain, operator.author())?;
@@ -104,7 +138,7 @@ async fn drain(
 
 async fn ready(
     StateOf(heads): StateOf<Arc<Heads>>,
-    ConnectInfo(operator): ConnectInfo<Operator>,
+    operator: Operator,
     PathOf(name): PathOf<String>,
 ) -> Answer {
     heads.wish(&name, Wish::Serve, operator.author())?;
@@ -113,7 +147,7 @@ async fn ready(
 
 async fn weight(
     StateOf(heads): StateOf<Arc<Heads>>,
-    ConnectInfo(operator): ConnectInfo<Operator>,
+    operator: Operator,
     PathOf((name, weight)): PathOf<(String, String)>,
 ) -> Answer {
     let weight = weight.parse().map_err(|_| WishRefused::Weight)?;
@@ -123,17 +157,14 @@ async fn weight(
 
 async fn only(
     StateOf(heads): StateOf<Arc<Heads>>,
-    ConnectInfo(operator): ConnectInfo<Operator>,
+    operator: Operator,
     PathOf(name): PathOf<String>,
 ) -> Answer {
     heads.only(&name, operator.author())?;
     list(StateOf(heads)).await
 }
 
-async fn only_off(
-    StateOf(heads): StateOf<Arc<Heads>>,
-    ConnectInfo(operator): ConnectInfo<Operator>,
-) -> Answer {
+async fn only_off(StateOf(heads): StateOf<Arc<Heads>>, operator: Operator) -> Answer {
     heads.only_off(operator.author());
     list(StateOf(heads)).await
 }

@@ -164,7 +164,7 @@ impl Diagnoser {
             let Source { adapter, timeline } = &mut source;
             adapter.end(&mut |event| tally.event(timeline, &event));
             for request in timeline.finish() {
-                tally.judge(request, &*source.adapter);
+                tally.judge(request, &**adapter);
             }
             changes.extend(source.adapter.changes());
             own_limits.extend(source.adapter.limits());

@@ -10,13 +10,11 @@ mod tests;
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use crate::adapter::{Adapter, Events};
 use crate::event::Instant;
 use crate::input::Line;
-use crate::proxy::{Access, By, Ending, Phase, Records, Waits};
+use crate::moment;
+use crate::proxy::{Access, By, Ending, Phase, Records, Waits, method_of, without_version};
 use crate::words::Words;
 
 use json::Entry;
@@ -107,9 +105,10 @@ impl<'a> Record<'a> {
         // A shipper may have written before it.
         let (_, rest) = line.split_once('[')?;
         let (date, rest) = rest.split_once("] \"")?;
-        let at = date_of(date)?;
+        let at = moment::rfc3339(date)?;
         let (request, rest) = rest.split_once("\" ")?;
-        let fields: Vec<_> = Words::of(rest).take(FIELDS_MAX).collect();
+        let mut fields = Vec::with_capacity(FIELDS_MAX);
+        fields.extend(Words::of(rest).take(FIELDS_MAX));
         let status = fields.first()?.parse().ok()?;
         let flags = *fields.get(1)?;
         is_flags(flags).then_some(())?;
@@ -133,11 +132,11 @@ impl<'a> Record<'a> {
     fn access(&self) -> Access<'a> {
         let Self { at, request, status, took, sent_after, replied_after, .. } = *self;
         let is_http = !request.starts_with('-');
-        let name = request.rsplit_once(" HTTP/").map_or(request, |(name, _)| name);
+        let name = without_version(request);
         let answered = replied_after.filter(|_| is_http).map(|after| (at.after(after), status));
         Access {
             name: if is_http { name } else { "a connection" },
-            method: name.split(' ').next().unwrap_or_default(),
+            method: method_of(name),
             to: self.to,
             waits: Some(Waits::default()),
             begun: Some(at),
@@ -165,9 +164,4 @@ impl<'a> Record<'a> {
 /// Whether it is a field of flags, all of them known: `UF,URX`, or `-`.
 fn is_flags(text: &str) -> bool {
     text == "-" || text.split(',').all(|flag| FLAGS.iter().any(|(known, ..)| *known == flag))
-}
-
-fn date_of(text: &str) -> Option<Instant> {
-    let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-    Some(Instant(at.unix_timestamp_nanos()))
 }

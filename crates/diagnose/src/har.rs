@@ -9,18 +9,21 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::time::Duration;
 
 use serde::Deserialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use crate::adapter::{Adapter, Events};
 use crate::event::{Event, Extent, Failure, Heard, Id, Instant, Kind};
 use crate::input::Line;
+use crate::moment;
 
 /// Connections whose numbers are remembered: a browser has some hundred.
 const CONNECTIONS_MAX: usize = 10_000;
+
+/// Bytes of an entry's digest beside method and URL: seven parts, each with its time.
+const DIGEST_BYTES: usize = 160;
 
 /// What Chromium's errors mean, by a part of their names; the first that fits decides.
 const ERRORS: [(&str, Failure); 15] = [
@@ -208,8 +211,7 @@ impl Adapter for Har {
 
 impl Entry<'_> {
     fn times(&self) -> Option<Times> {
-        let begun = OffsetDateTime::parse(&self.started_date_time, &Rfc3339).ok()?;
-        let begun = Instant(begun.unix_timestamp_nanos());
+        let begun = moment::rfc3339(&self.started_date_time)?;
         let Timings { blocked, dns, connect, ssl, send, wait, receive } = self.timings;
         let after = |at: Instant, ms| at.after(span(ms).unwrap_or_default());
         let unblocked = after(begun, blocked);
@@ -236,9 +238,12 @@ impl Entry<'_> {
     fn digest(&self) -> String {
         let Asked { method, url } = &self.request;
         let Timings { blocked, dns, connect, ssl, send, wait, receive } = self.timings;
-        let mut text = format!("{method} {url}, {}", self.response.status);
+        let mut text = String::with_capacity(method.len() + url.len() + DIGEST_BYTES);
+        // Writing to a String does not fail.
+        let _ = write!(text, "{method} {url}, {}", self.response.status);
         if let Some(error) = &self.response.error {
-            text.push_str(&format!(" {error}"));
+            text.push(' ');
+            text.push_str(error);
         }
         let parts = [
             ("blocked", blocked),
@@ -251,7 +256,7 @@ impl Entry<'_> {
         ];
         for (name, part) in parts {
             if let Some(span) = span(part) {
-                text.push_str(&format!(", {name} {} ms", span.as_millis()));
+                let _ = write!(text, ", {name} {} ms", span.as_millis());
             }
         }
         text

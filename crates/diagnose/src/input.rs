@@ -163,9 +163,8 @@ impl<'i> Lines<'i> {
                 self.decode();
                 return Ok(!self.text.is_empty());
             }
-            let (entries, bytes) = (&mut self.entries, &mut self.bytes);
-            let end = read.iter().position(|byte| entries.take(*byte, bytes));
-            let used = end.map_or(read.len(), |end| end + 1);
+            let end = self.entries.take(read, &mut self.bytes);
+            let used = end.unwrap_or(read.len());
             self.input.consume(used);
             if end.is_some() {
                 self.decode();

@@ -22,6 +22,7 @@
 //! | [`wire`] | what packets tell of an attempt |
 //! | [`witness`] | what other sides' records say of an attempt |
 //! | [`timeline`] | requests and attempts, put together from events |
+//! | `moment` | times as logs write them |
 //! | `words` | fields of a line, some in quotes |
 //! | `scalar` | fields of a record in JSON |
 //! | `rules` | the rules and their conditions; `rules.toml` is the data |
@@ -42,6 +43,7 @@ mod haproxy;
 mod har;
 mod input;
 mod journal;
+mod moment;
 mod nginx;
 pub mod pcap;
 pub mod proxy;

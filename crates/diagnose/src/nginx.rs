@@ -12,45 +12,23 @@ mod tests;
 
 use std::time::Duration;
 
-use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
-
 use crate::adapter::{Adapter, Events};
 use crate::event::Instant;
 use crate::input::Line;
-use crate::proxy::{Access, By, Ending, Phase, Records, Waits};
+use crate::moment;
+use crate::proxy::{Access, By, Ending, Phase, Records, Waits, method_of, without_version};
 use crate::words::Words;
 
 use error::Error;
 use json::Entry;
 
-/// Names that log formats give to a variable, the variable's own first.
-const VARIABLES: [(&[&str], Variable); 5] = [
-    (&["request_time", "rt"], Variable::Whole),
-    (&["upstream_connect_time", "uct"], Variable::Connect),
-    (&["upstream_header_time", "uht"], Variable::Header),
-    (&["upstream_status", "us"], Variable::Status),
-    (&["upstream_addr", "ua"], Variable::To),
-];
-
 /// Named fields of a line that are looked at.
 const FIELDS_MAX: usize = 64;
-
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Reads nginx's logs.
 #[derive(Default)]
 pub(crate) struct Nginx {
     records: Records,
-}
-
-#[derive(Clone, Copy)]
-enum Variable {
-    Whole,
-    Connect,
-    Header,
-    Status,
-    To,
 }
 
 /// A line of the access log. Times are of its end, to the second.
@@ -78,6 +56,12 @@ impl Nginx {
 
 impl Adapter for Nginx {
     fn line(&mut self, line: Line<'_>, to: Events<'_>) -> Vec<u64> {
+        if let Some(error) = Error::parse(line.text) {
+            if let Some(access) = error.access() {
+                self.records.tell(&access, line, to);
+            }
+            return Vec::new();
+        }
         if let Some(record) = Record::parse(line.text) {
             self.records.tell(&record.access(), line, to);
             return Vec::new();
@@ -85,10 +69,6 @@ impl Adapter for Nginx {
         let entry = Entry::parse(line.text);
         if let Some((entry, record)) = entry.as_ref().and_then(|entry| Some((entry, entry.record()?))) {
             self.records.tell(&record.access(), Line { text: &entry.digest(), ..line }, to);
-        } else if let Some(error) = Error::parse(line.text) {
-            if let Some(access) = error.access() {
-                self.records.tell(&access, line, to);
-            }
         } else if !line.text.trim().is_empty() {
             return vec![line.place.line];
         }
@@ -102,15 +82,15 @@ impl Adapter for Nginx {
 
 impl<'a> Record<'a> {
     fn parse(line: &'a str) -> Option<Self> {
-        let (who, rest) = line.split_once(" [")?;
-        let (date, rest) = rest.split_once("] \"")?;
+        let (who, at, rest) = dated(line)?;
         // Address, `-`, user; a user's name may hold blanks.
         who.split(' ').nth(2)?;
-        let (request, rest) = rest.split_once("\" ")?;
+        let (request, rest) = rest.strip_prefix('"')?.split_once("\" ")?;
         let mut fields = Words::of(rest);
         let status = fields.next()?.parse().ok().filter(is_status)?;
-        let _bytes: u64 = fields.next().map(|bytes| bytes.replace('-', "0"))?.parse().ok()?;
-        let mut record = Self { at: Some(date_of(date)?), request, status, ..Self::default() };
+        let bytes = fields.next()?;
+        (bytes == "-" || bytes.parse::<u64>().is_ok()).then_some(())?;
+        let mut record = Self { at: Some(at), request, status, ..Self::default() };
         let (_referrer, _agent) = (fields.next()?, fields.next()?);
         for (name, value) in named(fields.rest()).take(FIELDS_MAX) {
             record.variable(name, value);
@@ -118,15 +98,15 @@ impl<'a> Record<'a> {
         Some(record)
     }
 
+    /// Names that log formats give to a variable, the variable's own first.
     fn variable(&mut self, name: &str, value: &'a str) {
-        let known = VARIABLES.iter().find(|(names, _)| names.contains(&name));
-        match known.map(|(_, variable)| variable) {
-            Some(Variable::Whole) => self.whole = seconds(value),
-            Some(Variable::Connect) => self.connect = seconds(value),
-            Some(Variable::Header) => self.header = seconds(value),
-            Some(Variable::Status) => self.upstream_status = value,
-            Some(Variable::To) => self.to = value,
-            None => {}
+        match name {
+            "request_time" | "rt" => self.whole = seconds(value),
+            "upstream_connect_time" | "uct" => self.connect = seconds(value),
+            "upstream_header_time" | "uht" => self.header = seconds(value),
+            "upstream_status" | "us" => self.upstream_status = value,
+            "upstream_addr" | "ua" => self.to = value,
+            _ => {}
         }
     }
 
@@ -134,11 +114,11 @@ impl<'a> Record<'a> {
         let begun = self.at.zip(self.whole).map(|(at, whole)| at.before(whole));
         let sent = begun.zip(self.connect).map(|(begun, connect)| begun.after(connect));
         let answered = begun.zip(self.header).map(|(begun, header)| (begun.after(header), self.status));
-        let name = self.request.rsplit_once(" HTTP/").map_or(self.request, |(name, _)| name);
+        let name = without_version(self.request);
         let tries = self.upstream_status.split([',', ':']).count();
         Access {
             name,
-            method: name.split(' ').next().unwrap_or_default(),
+            method: method_of(name),
             to: if self.to.is_empty() { "-" } else { self.to },
             waits: Some(Waits {
                 queue: None,
@@ -175,7 +155,7 @@ impl<'a> Record<'a> {
 fn named(mut rest: &str) -> impl Iterator<Item = (&str, &str)> {
     std::iter::from_fn(move || {
         let (name, after) = rest.trim_start().split_once('=')?;
-        let name = name.rsplit(' ').next().unwrap_or_default();
+        let name = name.rsplit_once(' ').map_or(name, |(_, name)| name);
         let (value, after) = match after.strip_prefix('"') {
             Some(quoted) => quoted.split_once('"')?,
             None => after.split_once(' ').unwrap_or((after, "")),
@@ -195,25 +175,20 @@ fn seconds(value: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(last.parse().ok()?).ok()
 }
 
-/// `02/Mar/2026:10:10:09 +0000`.
-fn date_of(text: &str) -> Option<Instant> {
-    let (local, zone) = text.split_once(' ')?;
-    let (date, clock) = local.split_once(':')?;
-    let mut parts = date.splitn(3, '/');
-    let day = parts.next()?.parse().ok()?;
-    let name = parts.next()?;
-    let month = (1_u8..).zip(MONTHS).find(|(_, month)| *month == name)?.0;
-    let date =
-        Date::from_calendar_date(parts.next()?.parse().ok()?, Month::try_from(month).ok()?, day).ok()?;
-    let (hours, minutes) = (zone.get(..3)?.parse::<i8>().ok()?, zone.get(3..)?.parse::<i8>().ok()?);
-    let minutes = if zone.starts_with('-') { -minutes } else { minutes };
-    let zone = UtcOffset::from_hms(hours, minutes, 0).ok()?;
-    let at: OffsetDateTime = PrimitiveDateTime::new(date, clock_of(clock)?).assume_offset(zone);
-    Some(Instant(at.unix_timestamp_nanos()))
+/// What stands before the time in brackets, the time, and what stands behind it.
+fn dated(line: &str) -> Option<(&str, Instant, &str)> {
+    memchr::memchr_iter(b'[', line.as_bytes()).find_map(|at| {
+        let before = line.get(..at)?.strip_suffix(' ')?;
+        let (date, rest) = line.get(at + 1..)?.split_at_checked(DATE_BYTES)?;
+        Some((before, date_of(date)?, rest.strip_prefix("] ")?))
+    })
 }
 
-/// `10:10:09`.
-fn clock_of(text: &str) -> Option<Time> {
-    let mut parts = text.splitn(3, ':').map(|part| part.parse::<u8>().ok());
-    Time::from_hms(parts.next()??, parts.next()??, parts.next()??).ok()
+/// `02/Mar/2026:10:10:09 +0000`.
+const DATE_BYTES: usize = 26;
+
+/// The same as a time.
+fn date_of(text: &str) -> Option<Instant> {
+    let (at, zone) = moment::common_log(text)?;
+    Some(at.assume_offset(moment::zone(zone)?).into())
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::adapter::Events;
 use crate::event::{Event, Id, Instant, Kind};
 use crate::input::Line;
-use crate::timeline::Mark;
+use crate::timeline::Seen;
 
 /// What took its time, as far as the log says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl fmt::Display for Ending {
 pub(crate) struct Passage {
     pub(crate) waits: Waits,
     /// The line that says how it ended; none where nothing went wrong.
-    pub(crate) ending: Option<(Mark, Ending)>,
+    pub(crate) ending: Option<(Seen, Ending)>,
 }
 
 /// One record of a proxy's access log, whatever its format.
@@ -134,6 +134,19 @@ pub(crate) struct Access<'a> {
     pub(crate) answered: Option<(Instant, u16)>,
     pub(crate) ended: Option<Instant>,
     pub(crate) ending: Option<Ending>,
+}
+
+/// `GET /a` of `GET /a HTTP/1.1`.
+pub(crate) fn without_version(request: &str) -> &str {
+    match request.rsplit_once(' ') {
+        Some((request, version)) if version.starts_with("HTTP/") => request,
+        Some(_) | None => request,
+    }
+}
+
+/// `GET` of `GET /a`.
+pub(crate) fn method_of(request: &str) -> &str {
+    request.split_once(' ').map_or(request, |(method, _)| method)
 }
 
 /// Counts the records of a log: each is a request of its own.

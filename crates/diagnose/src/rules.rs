@@ -118,15 +118,24 @@ impl Rule {
         Ok(SHIPPED.get_or_init(|| rule).clone())
     }
 
-    /// Whether an attempt is one of those of which a share must be concerned.
-    pub(crate) fn concerns(&self, case: &Case<'_>) -> bool {
-        self.among.is_empty() || case.all(&self.among) == Answer::Yes
+    /// Whether it is about all attempts; else about those that it concerns.
+    pub(crate) const fn concerns_all(&self) -> bool {
+        self.among.is_empty()
     }
 
-    /// Whether this is what happened, and which of the variants; `has` is what the
-    /// attempt has.
-    pub(crate) fn judge(&self, case: &Case<'_>, has: Traits) -> Option<Verdict> {
-        if !has.include(self.needs) || case.all(&self.when) != Answer::Yes {
+    /// Whether an attempt is one of those of which a share must be concerned.
+    pub(crate) fn concerns(&self, case: &Case<'_>) -> bool {
+        self.concerns_all() || case.all(&self.among) == Answer::Yes
+    }
+
+    /// Whether an attempt that has these can be what the rule looks for.
+    pub(crate) const fn may_fit(&self, has: Traits) -> bool {
+        has.include(self.needs)
+    }
+
+    /// Whether this is what happened, and which of the variants.
+    pub(crate) fn judge(&self, case: &Case<'_>) -> Option<Verdict> {
+        if case.all(&self.when) != Answer::Yes {
             return None;
         }
         let answers = || self.variant.iter().enumerate().map(|(at, variant)| (at, case.all(&variant.when)));

@@ -4,7 +4,7 @@ use crate::event::{Extent, Place};
 use crate::finding::{Step, Tone};
 use crate::proxy::Ending;
 use crate::rules::Case;
-use crate::timeline::{Attempt, Mark, Origin};
+use crate::timeline::{Attempt, Origin, Seen};
 
 /// How a place is named.
 pub(crate) type Where<'a> = &'a dyn Fn(Place) -> String;
@@ -58,13 +58,13 @@ fn with(status: Option<u16>, word: &str) -> String {
 }
 
 /// How it ended, as a proxy says.
-fn ending(attempt: &Attempt) -> Option<&(Mark, Ending)> {
+fn ending(attempt: &Attempt) -> Option<&(Seen, Ending)> {
     attempt.proxied.as_ref()?.ending.as_ref()
 }
 
 fn sent(attempt: &Attempt, place: Where<'_>) -> Option<String> {
     let connection = &attempt.connection_name;
-    let at = |mark: &Option<Mark>| mark.as_ref().map(|mark| place(mark.place)).unwrap_or_default();
+    let at = |mark: &Option<Seen>| mark.as_ref().map(|mark| place(mark.place)).unwrap_or_default();
     match attempt.origin {
         Origin::Kept => Some(format!("was sent on the reused {connection} ({})", at(&attempt.assigned))),
         Origin::KeptUnseen => Some(format!(
@@ -147,13 +147,13 @@ pub(crate) fn steps(case: &Case<'_>) -> Vec<Step> {
 struct Steps(Vec<Step>);
 
 impl Steps {
-    fn plain(&mut self, attempt: &Attempt, mark: Option<&Mark>, what: String) {
-        self.add(attempt, Tone::Plain, mark, what);
+    fn plain(&mut self, attempt: &Attempt, seen: Option<&Seen>, what: String) {
+        self.add(attempt, Tone::Plain, seen, what);
     }
 
-    fn add(&mut self, attempt: &Attempt, tone: Tone, mark: Option<&Mark>, what: String) {
+    fn add(&mut self, attempt: &Attempt, tone: Tone, seen: Option<&Seen>, what: String) {
         let lane = if attempt.connection_name.is_empty() { "client" } else { &attempt.connection_name };
-        self.0.extend(mark.map(|mark| Step { lane: lane.to_owned(), what, tone, mark: mark.clone() }));
+        self.0.extend(seen.map(|seen| Step { lane: lane.to_owned(), what, tone, mark: seen.mark() }));
     }
 
     fn again(&mut self, next: &Attempt) {

@@ -1,7 +1,9 @@
 //! What the rules say of the attempts, counted: what becomes a finding.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
+
+use foldhash::fast::RandomState;
 
 use crate::adapter::{Adapter, Format};
 use crate::diagnosis::{InputFacts, Limit, named};
@@ -10,7 +12,7 @@ use crate::finding::{Candidate, Confidence, Finding};
 use crate::rules::{Case, Rule, Span, Traits, Variant, Verdict};
 use crate::span::in_words;
 use crate::story;
-use crate::timeline::{Mark, Request, Timeline};
+use crate::timeline::{Request, Seen, Timeline};
 
 /// Failures of one kind that are quoted beside the first.
 const AGAIN_MAX: usize = 5;
@@ -20,36 +22,53 @@ const ANCHORS_MAX: usize = 1_000;
 
 /// What was counted of events and of the verdicts on them.
 pub(crate) struct Tallies {
-    rules: Vec<Rule>,
-    /// How many attempts each rule concerns.
-    concerned: Vec<u64>,
-    found: BTreeMap<(usize, Verdict), Tally>,
-    /// Verdicts that nobody was told of yet.
-    news: Vec<(usize, Verdict)>,
+    rules: Vec<Judged>,
+    /// Which rules attempts are asked for that have the same traits.
+    asked: HashMap<Traits, Vec<usize>, RandomState>,
+    /// Verdicts that nobody was told of yet: the rule, and which of its verdicts.
+    news: Vec<(usize, usize)>,
     requests: u64,
     attempts: u64,
     timed: u64,
     anchors: Vec<Instant>,
 }
 
+/// A rule, and what it has found.
+struct Judged {
+    rule: Rule,
+    /// How many attempts it concerns, if not all.
+    concerned: u64,
+    /// As many as it has variants, and one.
+    found: Vec<(Verdict, Tally)>,
+}
+
 /// What one rule, and one verdict of it, has found.
 struct Tally {
     request: Request,
     attempt: usize,
-    again: Vec<Mark>,
+    again: Vec<Seen>,
     count: u64,
     waits: u64,
     added: Duration,
     worst: Option<Duration>,
-    told: bool,
+    news: News,
+}
+
+/// Whether anybody was told of a verdict.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    /// It waits to be told of.
+    Waiting,
+    /// It was not worth a word when it was its turn.
+    Untold,
+    Told,
 }
 
 impl Tallies {
     pub(crate) fn new(rules: Vec<Rule>) -> Self {
         Self {
-            concerned: vec![0; rules.len()],
-            rules,
-            found: BTreeMap::new(),
+            rules: rules.into_iter().map(|rule| Judged { rule, concerned: 0, found: Vec::new() }).collect(),
+            asked: HashMap::default(),
             news: Vec::new(),
             requests: 0,
             attempts: 0,
@@ -76,20 +95,18 @@ impl Tallies {
         for attempt in &mut request.attempts {
             attempt.testimony = adapter.testimony(attempt);
         }
+        let Self { rules, asked, news, .. } = self;
         for (at, attempt) in request.attempts.iter().enumerate() {
             let case = Case { request: &request, attempt, next: request.attempts.get(at + 1) };
             let has = Traits::of(attempt);
-            for (rule, concerned) in self.rules.iter().zip(&mut self.concerned) {
-                *concerned += u64::from(rule.concerns(&case));
-            }
-            for (number, rule, verdict) in
-                self.rules.iter().enumerate().filter_map(|(n, rule)| Some((n, rule, rule.judge(&case, has)?)))
-            {
-                let key = (number, verdict);
-                let tally = self.found.entry(key.clone()).or_insert_with(|| Tally::of(&case, at));
-                tally.count(&case, rule.measure);
-                if !tally.told && !self.news.contains(&key) {
-                    self.news.push(key);
+            let asked = asked.entry(has).or_insert_with(|| {
+                let of_rule = |(at, judged): (usize, &Judged)| judged.is_asked(has).then_some(at);
+                rules.iter().enumerate().filter_map(of_rule).collect()
+            });
+            for number in asked {
+                let Some(judged) = rules.get_mut(*number) else { continue };
+                if let Some(found) = judged.judge(&case, has, at) {
+                    news.push((*number, found));
                 }
             }
         }
@@ -97,14 +114,14 @@ impl Tallies {
 
     /// Tells of what has become a finding.
     pub(crate) fn tell(&mut self, input: &InputFacts, found: &mut dyn FnMut(&Finding)) {
-        for key in std::mem::take(&mut self.news) {
-            let (Some(rule), Some(tally)) = (self.rules.get(key.0), self.found.get_mut(&key)) else {
-                continue;
-            };
-            let among =
-                Among { concerned: self.concerned.get(key.0).copied().unwrap_or(0), all: self.attempts };
-            if let Some(finding) = finding(rule, &key.1, tally, among, std::slice::from_ref(input)) {
-                tally.told = true;
+        let Self { rules, news, attempts, .. } = self;
+        for (rule, verdict) in news.drain(..) {
+            let Some(Judged { rule, concerned, found: tallies }) = rules.get_mut(rule) else { continue };
+            let Some((verdict, tally)) = tallies.get_mut(verdict) else { continue };
+            let among = Among::of(rule, *concerned, *attempts);
+            tally.news = News::Untold;
+            if let Some(finding) = finding(rule, verdict, tally, among, std::slice::from_ref(input)) {
+                tally.news = News::Told;
                 found(&finding);
             }
         }
@@ -117,12 +134,15 @@ impl Tallies {
 
     /// All that was found, the most important first.
     pub(crate) fn findings(self, inputs: &[InputFacts]) -> Vec<Finding> {
-        let Self { rules, found, attempts, concerned, .. } = self;
-        let found = found.into_iter();
-        let mut findings: Vec<_> = found
-            .filter_map(|((rule, verdict), tally)| {
-                let among = Among { concerned: concerned.get(rule).copied()?, all: attempts };
-                finding(rules.get(rule)?, &verdict, &tally, among, inputs)
+        let Self { rules, attempts, .. } = self;
+        let mut findings: Vec<_> = rules
+            .into_iter()
+            .flat_map(|Judged { rule, concerned, mut found }| {
+                found.sort_by(|(one, _), (other, _)| one.cmp(other));
+                let among = Among::of(&rule, concerned, attempts);
+                let found =
+                    found.iter().filter_map(|(verdict, tally)| finding(&rule, verdict, tally, among, inputs));
+                found.collect::<Vec<_>>()
             })
             .collect();
         // What costs most stands first; where no times are known, what is most frequent.
@@ -152,6 +172,36 @@ impl Tallies {
     }
 }
 
+impl Judged {
+    /// Whether attempts that have these are for it to look at.
+    fn is_asked(&self, has: Traits) -> bool {
+        self.rule.may_fit(has) || !self.rule.concerns_all()
+    }
+
+    /// Counts an attempt; tells which of its verdicts is news.
+    fn judge(&mut self, case: &Case<'_>, has: Traits, attempt: usize) -> Option<usize> {
+        let Self { rule, concerned, found } = self;
+        if !rule.concerns_all() {
+            *concerned += u64::from(rule.concerns(case));
+        }
+        let verdict = if rule.may_fit(has) { rule.judge(case)? } else { return None };
+        let known = found.iter().position(|(known, _)| *known == verdict);
+        let at = known.unwrap_or(found.len());
+        if known.is_none() {
+            found.push((verdict, Tally::of(case, attempt)));
+        }
+        let (_, tally) = found.get_mut(at)?;
+        tally.count(case, rule.measure);
+        match tally.news {
+            News::Untold => {
+                tally.news = News::Waiting;
+                Some(at)
+            }
+            News::Waiting | News::Told => None,
+        }
+    }
+}
+
 impl Tally {
     fn of(case: &Case<'_>, attempt: usize) -> Self {
         Self {
@@ -162,7 +212,7 @@ impl Tally {
             waits: 0,
             added: Duration::ZERO,
             worst: None,
-            told: false,
+            news: News::Untold,
         }
     }
 
@@ -187,6 +237,12 @@ struct Among {
     /// Those that the rule concerns.
     concerned: u64,
     all: u64,
+}
+
+impl Among {
+    const fn of(rule: &Rule, concerned: u64, all: u64) -> Self {
+        Self { concerned: if rule.concerns_all() { all } else { concerned }, all }
+    }
 }
 
 fn finding(
@@ -240,7 +296,7 @@ fn finding(
         summary: story::summary(&case, &|place| named(inputs, place)),
         explanation,
         steps,
-        again: tally.again.clone(),
+        again: tally.again.iter().map(Seen::mark).collect(),
         count: tally.count,
         attempts: among.all,
         added: (tally.waits > 0).then_some(tally.added),

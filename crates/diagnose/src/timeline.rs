@@ -4,6 +4,7 @@
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ const ATTEMPTS_MAX: usize = 8;
 /// Bytes of a line that are quoted.
 const QUOTE_BYTES_MAX: usize = 240;
 
+/// Bytes of a line that are kept until it is quoted: secrets in it make room for more.
+const LINE_BYTES_MAX: usize = 2 * QUOTE_BYTES_MAX;
+
 /// A moment, and the line that tells of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -39,11 +43,32 @@ pub struct Mark {
     pub text: Arc<str>,
 }
 
-impl Mark {
+/// The same with the line as the log has it: few of them are ever quoted, and secrets
+/// are taken out of those alone.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    pub(crate) place: Place,
+    pub(crate) at: Option<Instant>,
+    line: Arc<str>,
+}
+
+impl Seen {
     /// The span from an earlier moment, where both have a time.
-    #[must_use]
-    pub fn since(&self, earlier: &Self) -> Option<Duration> {
+    pub(crate) fn since(&self, earlier: &Self) -> Option<Duration> {
         Some(self.at?.since(earlier.at?))
+    }
+
+    /// What may be shown of it.
+    pub(crate) fn mark(&self) -> Mark {
+        let text = Arc::from(&*redacted(&self.line, QUOTE_BYTES_MAX));
+        Mark { place: self.place, at: self.at, text }
+    }
+}
+
+/// Without the line, which may hold a secret.
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seen").field("place", &self.place).field("at", &self.at).finish_non_exhaustive()
     }
 }
 
@@ -67,25 +92,25 @@ pub(crate) struct Attempt {
     pub(crate) connection: Option<Id>,
     pub(crate) connection_name: Box<str>,
     pub(crate) origin: Origin,
-    pub(crate) assigned: Option<Mark>,
-    pub(crate) connected: Option<Mark>,
-    pub(crate) handshake_begun: Option<Mark>,
-    pub(crate) handshake_done: Option<(Mark, Extent)>,
-    pub(crate) begun: Option<Mark>,
-    pub(crate) head_sent: Option<Mark>,
+    pub(crate) assigned: Option<Seen>,
+    pub(crate) connected: Option<Seen>,
+    pub(crate) handshake_begun: Option<Seen>,
+    pub(crate) handshake_done: Option<(Seen, Extent)>,
+    pub(crate) begun: Option<Seen>,
+    pub(crate) head_sent: Option<Seen>,
     pub(crate) expects_continue: bool,
     /// Until when the ticket is valid that it showed.
     pub(crate) expires: Option<Instant>,
-    pub(crate) renegotiated: Option<Mark>,
+    pub(crate) renegotiated: Option<Seen>,
     /// Another request was on the connection when this one got it.
     pub(crate) queued: bool,
-    pub(crate) body_sent: Option<Mark>,
+    pub(crate) body_sent: Option<Seen>,
     /// When the last piece of its body was written.
     pub(crate) last_written: Option<Instant>,
-    pub(crate) answered: Option<(Mark, Option<u16>)>,
+    pub(crate) answered: Option<(Seen, Option<u16>)>,
     pub(crate) after: Option<After>,
     pub(crate) clock: Option<Instant>,
-    pub(crate) failed: Option<(Mark, Failure, Heard)>,
+    pub(crate) failed: Option<(Seen, Failure, Heard)>,
     /// What a proxy says of it.
     pub(crate) proxied: Option<Passage>,
     /// What packets tell of it.
@@ -100,26 +125,22 @@ pub(crate) struct Request {
     pub(crate) name: Box<str>,
     pub(crate) method: Box<str>,
     pub(crate) attempts: Vec<Attempt>,
-    pub(crate) released: Option<Mark>,
+    pub(crate) released: Option<Seen>,
     /// Whether the log tells of the end of replies at all.
     pub(crate) releases_told: bool,
 }
 
-/// The line that was quoted last: a proxy's tells of several events.
+/// The line that was kept last: a proxy's tells of several events.
 #[derive(Default)]
-struct Quote {
-    line: String,
-    text: Arc<str>,
-}
+struct LastLine(Arc<str>);
 
-impl Quote {
-    fn mark(&mut self, event: &Event<'_>) -> Mark {
-        if self.line != event.text {
-            self.line.clear();
-            self.line.push_str(event.text);
-            self.text = redacted(event.text, QUOTE_BYTES_MAX).into();
+impl LastLine {
+    fn seen(&mut self, event: &Event<'_>) -> Seen {
+        let line = event.text.get(..event.text.floor_char_boundary(LINE_BYTES_MAX)).unwrap_or_default();
+        if *self.0 != *line {
+            self.0 = line.into();
         }
-        Mark { place: event.place, at: event.at, text: Arc::clone(&self.text) }
+        Seen { place: event.place, at: event.at, line: Arc::clone(&self.0) }
     }
 }
 
@@ -135,7 +156,7 @@ pub(crate) struct Timeline {
     releases_told: bool,
     /// Requests that were answered, in a log that does not.
     answered: Vec<Id>,
-    quote: Quote,
+    last: LastLine,
 }
 
 #[derive(Default)]
@@ -154,32 +175,32 @@ impl Timeline {
             Kind::KnownAs { request, names } => self.of(*request, |attempt, _| attempt.names = names.clone()),
             Kind::Connected { connection, .. } => self.connected(*connection, event),
             Kind::HandshakeBegun { connection } => {
-                self.on(*connection, |attempt, quote| attempt.handshake_begun = Some(quote.mark(event)));
+                self.on(*connection, |attempt, last| attempt.handshake_begun = Some(last.seen(event)));
             }
             Kind::HandshakeDone { connection, extent } => {
-                self.on(*connection, |attempt, quote| {
-                    attempt.handshake_done = Some((quote.mark(event), *extent))
+                self.on(*connection, |attempt, last| {
+                    attempt.handshake_done = Some((last.seen(event), *extent))
                 });
             }
             Kind::Begun { request, method } => {
                 if let Some(open) = self.open.get_mut(request) {
                     open.method = (*method).into();
                 }
-                self.of(*request, |attempt, quote| attempt.begun = Some(quote.mark(event)));
+                self.of(*request, |attempt, last| attempt.begun = Some(last.seen(event)));
             }
-            Kind::HeadSent { request, expects_continue, expires } => self.of(*request, |attempt, quote| {
-                attempt.head_sent = Some(quote.mark(event));
+            Kind::HeadSent { request, expects_continue, expires } => self.of(*request, |attempt, last| {
+                attempt.head_sent = Some(last.seen(event));
                 attempt.expects_continue = *expects_continue;
                 attempt.expires = *expires;
             }),
             Kind::BodySent { request } => {
-                self.of(*request, |attempt, quote| {
-                    attempt.body_sent.get_or_insert_with(|| quote.mark(event));
+                self.of(*request, |attempt, last| {
+                    attempt.body_sent.get_or_insert_with(|| last.seen(event));
                     attempt.last_written = event.at;
                 });
             }
             Kind::Answered { request, status } => {
-                self.of(*request, |attempt, quote| attempt.answered = Some((quote.mark(event), *status)));
+                self.of(*request, |attempt, last| attempt.answered = Some((last.seen(event), *status)));
                 if !self.releases_told && status.is_none_or(is_last) {
                     self.answered.push(*request);
                 }
@@ -191,18 +212,18 @@ impl Timeline {
             Kind::Released { request } => self.released(*request, event),
             Kind::Failed { request, failure, heard } => self.failed(*request, *failure, *heard, event),
             Kind::Renegotiated { connection } => {
-                self.on(*connection, |attempt, quote| attempt.renegotiated = Some(quote.mark(event)));
+                self.on(*connection, |attempt, last| attempt.renegotiated = Some(last.seen(event)));
             }
             Kind::Proxied { request, name, waits } => self.of(*request, |attempt, _| {
-                attempt.connection_name = redacted(name, QUOTE_BYTES_MAX).into();
+                attempt.connection_name = Box::from(&*redacted(name, QUOTE_BYTES_MAX));
                 attempt.proxied = Some(Passage { waits: *waits, ending: None });
             }),
             Kind::Captured { request, wire } => {
                 self.of(*request, |attempt, _| attempt.wire = Some(wire.clone()));
             }
-            Kind::Ended { request, ending } => self.of(*request, |attempt, quote| {
+            Kind::Ended { request, ending } => self.of(*request, |attempt, last| {
                 if let Some(proxied) = &mut attempt.proxied {
-                    proxied.ending = Some((quote.mark(event), *ending));
+                    proxied.ending = Some((last.seen(event), *ending));
                 }
             }),
             Kind::ClosedIdle => {}
@@ -210,12 +231,12 @@ impl Timeline {
     }
 
     /// The requests that are over.
-    pub(crate) fn done(&mut self) -> Vec<Request> {
-        std::mem::take(&mut self.done)
+    pub(crate) fn done(&mut self) -> impl Iterator<Item = Request> {
+        self.done.drain(..)
     }
 
     /// Ends the log: what is open is told as it stands.
-    pub(crate) fn finish(&mut self) -> Vec<Request> {
+    pub(crate) fn finish(&mut self) -> impl Iterator<Item = Request> {
         while let Some(eldest) = self.order.pop_front() {
             self.over(eldest);
         }
@@ -239,7 +260,7 @@ impl Timeline {
             self.order.retain(|id| self.open.contains_key(id));
         }
         let made = Request {
-            name: redacted(name, QUOTE_BYTES_MAX).into(),
+            name: Box::from(&*redacted(name, QUOTE_BYTES_MAX)),
             method: Box::default(),
             // An attempt is large, and most requests need one.
             attempts: Vec::with_capacity(1),
@@ -271,7 +292,7 @@ impl Timeline {
             connection_name: name.into(),
             origin,
             queued,
-            assigned: Some(self.quote.mark(event)),
+            assigned: Some(self.last.seen(event)),
             ..Attempt::default()
         });
     }
@@ -288,8 +309,8 @@ impl Timeline {
 
     fn connected(&mut self, connection: Id, event: &Event<'_>) {
         self.connections.entry(connection).or_default().stands = true;
-        self.on(Some(connection), |attempt, quote| {
-            attempt.connected = Some(quote.mark(event));
+        self.on(Some(connection), |attempt, last| {
+            attempt.connected = Some(last.seen(event));
             attempt.origin = Origin::Fresh;
         });
     }
@@ -299,11 +320,15 @@ impl Timeline {
     fn released(&mut self, request: Id, event: &Event<'_>) {
         self.releases_told = true;
         let Some(open) = self.open.get_mut(&request) else { return };
-        let status = open.attempts.last().and_then(|last| last.answered.as_ref()).map(|(_, status)| *status);
+        let last = open.attempts.last();
+        let status = last.and_then(|last| last.answered.as_ref()).map(|(_, status)| *status);
+        // A proxy's record is of a whole request, and there is no other of it.
+        let is_proxied = last.is_some_and(|last| last.proxied.is_some());
         // What is closed before the reply is the request's own body.
-        let Some(status) = status else { return };
-        open.released = Some(self.quote.mark(event));
-        if status.is_none_or(is_last) {
+        if status.is_some() {
+            open.released = Some(self.last.seen(event));
+        }
+        if is_proxied || status.is_some_and(|status| status.is_none_or(is_last)) {
             self.over(request);
         }
     }
@@ -325,7 +350,7 @@ impl Timeline {
             }
             Some(_) => {}
             None => {
-                self.of(request, |attempt, quote| attempt.failed = Some((quote.mark(event), failure, heard)))
+                self.of(request, |attempt, last| attempt.failed = Some((last.seen(event), failure, heard)))
             }
         }
         if heard == Heard::Application {
@@ -333,20 +358,20 @@ impl Timeline {
         }
     }
 
-    fn on(&mut self, connection: Option<Id>, change: impl FnOnce(&mut Attempt, &mut Quote)) {
+    fn on(&mut self, connection: Option<Id>, change: impl FnOnce(&mut Attempt, &mut LastLine)) {
         let request = connection.and_then(|id| self.connections.get(&id)).and_then(|known| known.request);
         if let Some(request) = request {
             self.of(request, change);
         }
     }
 
-    fn of(&mut self, request: Id, change: impl FnOnce(&mut Attempt, &mut Quote)) {
+    fn of(&mut self, request: Id, change: impl FnOnce(&mut Attempt, &mut LastLine)) {
         let Some(open) = self.open.get_mut(&request) else { return };
         if open.attempts.is_empty() {
             open.attempts.push(Attempt::default());
         }
         if let Some(attempt) = open.attempts.last_mut() {
-            change(attempt, &mut self.quote);
+            change(attempt, &mut self.last);
         }
     }
 

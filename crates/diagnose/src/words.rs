@@ -18,26 +18,30 @@ impl<'a> Iterator for Words<'a> {
     type Item = &'a str;
 
     fn next(&mut self) -> Option<&'a str> {
-        let rest = self.0.trim_start();
+        let rest = self.0.trim_ascii_start();
         if rest.is_empty() {
             return None;
         }
-        // An escaped quote ends no field.
-        let (word, rest) = match rest.strip_prefix('"') {
-            Some(quoted) => {
-                let mut escaped = false;
-                let end = quoted.find(|c| {
-                    let ends = c == '"' && !escaped;
-                    escaped = c == '\\' && !escaped;
-                    ends
-                });
-                let end = end.unwrap_or(quoted.len());
-                (quoted.get(..end)?, quoted.get(end + 1..).unwrap_or_default())
-            }
-            None => rest.split_once(' ').unwrap_or((rest, "")),
+        let (text, end) = match rest.strip_prefix('"') {
+            Some(quoted) => (quoted, end_of_quoted(quoted)),
+            None => (rest, memchr::memchr(b' ', rest.as_bytes())),
         };
-        self.0 = rest;
-        Some(word)
+        let end = end.unwrap_or(text.len());
+        self.0 = text.get(end + 1..).unwrap_or_default();
+        text.get(..end)
+    }
+}
+
+/// Where the quote stands that ends it: an escaped one ends nothing.
+fn end_of_quoted(text: &str) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let rest = text.as_bytes().get(from..)?;
+        let at = memchr::memchr2(b'"', b'\\', rest)?;
+        if rest.get(at) == Some(&b'"') {
+            return Some(from + at);
+        }
+        from += at + 2;
     }
 }
 

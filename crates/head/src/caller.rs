@@ -50,9 +50,10 @@ impl Caller {
         let Some(presented) = Presented::from_head(request.head).map_err(malformed_ticket)? else {
             return Ok(Self(Who::Anyone));
         };
-        let verified =
-            tickets.check(&presented, &directory.verifying_keys, request.now_s).map_err(refused_ticket)?;
-        let user = directory.user_of_ticket(&verified).ok_or(UNAUTHORIZED)?;
+        let verified = tickets
+            .check(&presented, &directory.rights.verifying_keys, request.now_s)
+            .map_err(refused_ticket)?;
+        let user = directory.rights.user_of_ticket(&verified).ok_or(UNAUTHORIZED)?;
         if let Some(scope) = verified.scope()
             && !scope.permits(request.head.method(), &target.plain_path(), request.source)
         {
@@ -80,7 +81,7 @@ impl Caller {
     ///
     /// *Errors*: the one 403 of every link that does not hold.
     pub(crate) fn from_preauth(directory: &Directory, verified: &VerifiedPreauth) -> Result<Self, Refusal> {
-        let user = directory.user_of_preauth(verified).ok_or(ACCESS_DENIED)?;
+        let user = directory.rights.user_of_preauth(verified).ok_or(ACCESS_DENIED)?;
         Ok(Self(Who::Preauth { user }))
     }
 
@@ -110,7 +111,7 @@ impl Caller {
             Who::Anyone => (Actor::Anyone, UNAUTHORIZED),
             Who::Ticket { user, .. } | Who::Preauth { user } => (Actor::User(user), ACCESS_DENIED),
         };
-        directory.policies.authorize(&Request { actor, action, resource, context }).map_err(|refused| {
+        directory.rights.policies.authorize(&Request { actor, action, resource, context }).map_err(|refused| {
             tracing::debug!(reason = %refused.reason, statement = refused.statement.as_deref(), "refused");
             refusal
         })

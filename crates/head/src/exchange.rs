@@ -181,7 +181,9 @@ impl Exchange<'_> {
             | Action::CreateBucket
             | Action::DeleteBucket
             | Action::PutBucketMetadata
-            | Action::PutAccountMetadata => false,
+            | Action::PutAccountMetadata
+            | Action::ViewMonitor
+            | Action::OperateMonitor => false,
         };
         match self.shard.common.directory.freshness() {
             Freshness::Fresh => Ok(()),

@@ -1,13 +1,14 @@
-//! One question to the balancer, and asking again and again.
+//! One question or order to the balancer, and asking again and again.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::http::{Request, StatusCode, header::HOST};
+use axum::http::header::{HOST, HeaderValue};
+use axum::http::{HeaderMap, Method, Request, StatusCode, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -15,26 +16,33 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::heads::{Answer, HeadStatus};
-use crate::limits::{ANSWER_BYTES_MAX, ANSWER_HEAD_BYTES_MAX, ASK_EVERY, ASK_MAX};
+use crate::limits::{ANSWER_BYTES_MAX, ANSWER_HEAD_BYTES_MAX, ASK_EVERY, ASK_MAX, ORDER_MAX};
+
+/// Names the person for whom the balancer is given an order.
+const ON_BEHALF_OF: &str = "repono-on-behalf-of";
 
 /// The last answer; `None` until there is one.
 pub(crate) type Latest = Option<Arc<Answer>>;
 
-/// Why the balancer gave no answer that can be used.
+/// Why a service gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
-enum AskError {
+pub(crate) enum AskError {
     #[error("the balancer's socket cannot be opened")]
     Connect(#[source] io::Error),
-    #[error("the balancer did not answer in time")]
+    #[error("there was no answer in time")]
     Timeout,
-    #[error("the balancer's answer broke off, or is no HTTP")]
+    #[error("the answer broke off, or is no HTTP")]
     Http(#[from] hyper::Error),
-    #[error("the balancer answered with status {0}")]
+    #[error("the answer has status {0}")]
     Status(StatusCode),
-    #[error("the balancer's answer is larger than {ANSWER_BYTES_MAX} bytes")]
-    TooLarge,
-    #[error("the balancer's answer is no list of heads")]
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    #[error("the answer is not of its form")]
     Form(#[from] serde_json::Error),
+    #[error("the answer has a date that is none")]
+    Date,
+    #[error("the name of the person cannot stand in a header field")]
+    Person,
 }
 
 /// Whether the last question was answered; a change is logged once.
@@ -78,37 +86,67 @@ async fn once(socket: &Path) -> Result<Answer, AskError> {
 }
 
 async fn heads(socket: &Path) -> Result<Vec<HeadStatus>, AskError> {
-    let stream = UnixStream::connect(socket).await.map_err(AskError::Connect)?;
-    let (mut sender, connection) = http1::Builder::new()
-        .max_buf_size(ANSWER_HEAD_BYTES_MAX)
-        .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
-        .await?;
-    let mut request = Request::new(Empty::new());
-    *request.uri_mut() = axum::http::Uri::from_static("/v1/heads");
-    request.headers_mut().insert(HOST, axum::http::HeaderValue::from_static("balancer"));
-    let exchange = async {
-        let response = sender.send_request(request).await?;
-        match response.status() {
-            StatusCode::OK => bounded(response.into_body()).await,
-            other => Err(AskError::Status(other)),
-        }
-    };
-    // The connection ends with the question. Its own end is no news: the exchange
-    // hears of it.
-    let mut exchange = std::pin::pin!(exchange);
-    let bytes = tokio::select! {
-        bytes = &mut exchange => bytes?,
-        _ = connection => exchange.await?,
-    };
-    Ok(serde_json::from_slice(&bytes)?)
+    let reply = exchange(socket, Request::new(Empty::new()), Uri::from_static("/v1/heads")).await?;
+    match reply.status {
+        StatusCode::OK => Ok(serde_json::from_slice(&reply.body)?),
+        other => Err(AskError::Status(other)),
+    }
 }
 
-async fn bounded(mut body: Incoming) -> Result<Vec<u8>, AskError> {
+/// Gives the balancer an order, in the name of a person: `POST path`.
+///
+/// *Errors*: [`AskError`]; a refusal of the balancer is a reply.
+pub(crate) async fn order(socket: &Path, path: Uri, person: &str) -> Result<Reply, AskError> {
+    let mut request = Request::new(Empty::new());
+    *request.method_mut() = Method::POST;
+    request.headers_mut().insert(ON_BEHALF_OF, HeaderValue::from_str(person).map_err(|_| AskError::Person)?);
+    timeout(ORDER_MAX, exchange(socket, request, path)).await.map_err(|_| AskError::Timeout)?
+}
+
+async fn exchange(socket: &Path, mut request: Request<Empty<Bytes>>, path: Uri) -> Result<Reply, AskError> {
+    let stream = UnixStream::connect(socket).await.map_err(AskError::Connect)?;
+    let (sender, connection) =
+        http1::Builder::new().max_buf_size(ANSWER_HEAD_BYTES_MAX).handshake(TokioIo::new(stream)).await?;
+    *request.uri_mut() = path;
+    request.headers_mut().insert(HOST, HeaderValue::from_static("balancer"));
+    over(sender, connection, request, ANSWER_BYTES_MAX).await
+}
+
+/// What came back.
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// One exchange on a connection of its own, which ends with it.
+///
+/// *Errors*: [`AskError::Http`], [`AskError::TooLarge`].
+pub(crate) async fn over<B: Body + 'static>(
+    mut sender: http1::SendRequest<B>,
+    connection: impl Future<Output = hyper::Result<()>>,
+    request: Request<B>,
+    bytes_max: usize,
+) -> Result<Reply, AskError> {
+    let exchange = async {
+        let (parts, body) = sender.send_request(request).await?.into_parts();
+        let body = bounded(body, bytes_max).await?;
+        Ok(Reply { status: parts.status, headers: parts.headers, body })
+    };
+    // The connection's own end is no news: the exchange hears of it.
+    let mut exchange = std::pin::pin!(exchange);
+    tokio::select! {
+        reply = &mut exchange => reply,
+        _ = connection => exchange.await,
+    }
+}
+
+async fn bounded(mut body: Incoming, bytes_max: usize) -> Result<Vec<u8>, AskError> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         if let Some(data) = frame?.data_ref() {
-            if bytes.len().saturating_add(data.len()) > ANSWER_BYTES_MAX {
-                return Err(AskError::TooLarge);
+            if bytes.len().saturating_add(data.len()) > bytes_max {
+                return Err(AskError::TooLarge(bytes_max));
             }
             bytes.extend_from_slice(data);
         }
@@ -167,7 +205,7 @@ mod tests {
         assert!(matches!(answered("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[").await, AskError::Http(_)));
         let unwell = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
         assert!(matches!(answered(unwell).await, AskError::Status(status) if status == 503));
-        assert!(matches!(answered(ok(&" ".repeat(ANSWER_BYTES_MAX + 1))).await, AskError::TooLarge));
+        assert!(matches!(answered(ok(&" ".repeat(ANSWER_BYTES_MAX + 1))).await, AskError::TooLarge(_)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 //! connections, changes of configuration. All of it is bounded.
 
 mod changes;
+mod heads;
 mod keep;
 mod latency;
 mod slowest;
@@ -13,12 +14,14 @@ use repono_journal::Side;
 use repono_journal::read::{Fact, Record, Request};
 
 pub(crate) use changes::ChangeSeen;
+pub(crate) use heads::Traffic;
 pub(crate) use keep::KeptBoard;
-pub(crate) use latency::{Latency, Point, Step, in_ms};
-pub(crate) use slowest::{Attempt, SlowRequest};
+pub(crate) use latency::{Latency, Point, ROW_BOUNDS_MS, Rows, Step, in_ms};
+pub(crate) use slowest::{Attempt, SlowRequest, Wanted};
 pub(crate) use totals::{DURATION_BOUNDS_S, Durations, Totals};
 
 use changes::Changes;
+use heads::Heads;
 use latency::Sample;
 use slowest::Slowest;
 
@@ -39,11 +42,21 @@ pub(crate) enum View {
     Head,
 }
 
+impl View {
+    const fn side(self) -> Side {
+        match self {
+            Self::Client => Side::Client,
+            Self::Head => Side::Head,
+        }
+    }
+}
+
 /// Everything that is counted.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     client: Latency,
     head: Latency,
+    heads: Heads,
     slowest: Slowest,
     changes: Changes,
     totals: Totals,
@@ -92,13 +105,16 @@ impl Board {
 
     fn request(&mut self, record: &Record<'_>, request: &Request<'_>, now_ns: u64) {
         self.totals.request(request);
-        let latency = match request.side {
-            Some(Side::Client) => &mut self.client,
-            Some(Side::Head) => &mut self.head,
+        let sample = Sample::of(request);
+        match request.side {
+            Some(Side::Client) => self.client.take(&sample, now_ns),
+            Some(Side::Head) => {
+                self.head.take(&sample, now_ns);
+                self.heads.take(&record.origin.instance, &sample);
+            }
             // Vending has its own metrics; the others write no requests.
             Some(Side::Vending | Side::Balancer | Side::Recorder) | None => return,
-        };
-        latency.take(&Sample::of(request), now_ns);
+        }
         self.slowest.take(&record.origin, request, now_ns);
     }
 
@@ -123,9 +139,14 @@ impl Board {
         }
     }
 
-    /// The slowest requests of the last hour, the slowest first.
-    pub(crate) fn slowest(&self, now_ns: u64) -> Vec<SlowRequest> {
-        self.slowest.list(now_ns)
+    /// What a head did in the last minute; `None` where its journal is not followed.
+    pub(crate) fn traffic(&self, head: &str, now_s: u64) -> Option<Traffic> {
+        self.heads.traffic(head, now_s)
+    }
+
+    /// The slowest requests of the last hour that are wanted, the slowest first.
+    pub(crate) fn slowest(&self, now_ns: u64, wanted: &Wanted) -> Vec<SlowRequest> {
+        self.slowest.list(now_ns, wanted)
     }
 
     /// Changes of configuration, the newest first.

@@ -2,10 +2,11 @@
 //! end, which is always announced.
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,6 +20,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::limits::{CONNECTION_AGE_MAX, HANDSHAKE_MAX, HEAD_BYTES_MAX, LAST_REPLY_MAX, REQUEST_WAIT_MAX};
 
+/// From where a request came.
+#[derive(Clone, Copy)]
+pub(crate) struct Caller(pub(crate) IpAddr);
+
 /// What every connection shares.
 pub(crate) struct House {
     pub(crate) tls: Arc<ServerConfig>,
@@ -30,7 +35,8 @@ pub(crate) async fn serve(house: Arc<House>, accepted: Accepted, signal: DrainSi
     let source = accepted.source;
     match tls::accept(&house.tls, accepted.stream, HANDSHAKE_MAX).await {
         Ok((stream, _)) => {
-            let stream = converse(stream, house.routes.clone(), signal).await;
+            let routes = house.routes.clone().layer(Extension(Caller(source.ip())));
+            let stream = converse(stream, routes, signal).await;
             close::staged(stream, close::Limits::DEFAULT).await;
         }
         Err(unfinished) => {

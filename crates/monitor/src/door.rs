@@ -1,7 +1,16 @@
-//! The interface: the page and its files, `/api/v1/…`, `/metrics`, `/healthcheck`.
+//! The interface: the page and its files, `/login`, `/api/v1/…`, `/metrics`,
+//! `/healthcheck`. Routes stand on one of two sides of the gate: `closed` are for those
+//! who are logged in, and what there is not GET or HEAD for operators alone.
 
 mod board;
+mod gate;
+mod har;
+pub(crate) mod live;
+mod log_in;
+mod operate;
+mod refusal;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -10,20 +19,27 @@ use axum::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{Response, StatusCode};
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{Html, IntoResponse};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router, body::Body};
+use repono_journal::Stamp;
 use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::access::Access;
 use crate::ask::Latest;
+use crate::board::Traffic;
 use crate::collector::SharedBoard;
 use crate::heads::{Freshness, HeadStatus};
 use crate::limits::KEEP_ALIVE_ADVERTISED;
 use crate::metrics;
 use crate::page;
+
+use live::Live;
+use refusal::{Refusal, refused};
 
 /// Nothing but our own scripts, styles, image and interface; no frame around them, and
 /// no text that becomes a script or markup.
@@ -49,6 +65,10 @@ pub(crate) struct Door {
     pub(crate) latest: watch::Receiver<Latest>,
     /// What the journals tell; `None` where none are followed.
     pub(crate) board: Option<SharedBoard>,
+    pub(crate) live: Live,
+    /// The balancer's administrators' socket.
+    pub(crate) balancer: Arc<Path>,
+    pub(crate) access: Arc<Access>,
 }
 
 #[derive(Serialize)]
@@ -56,15 +76,16 @@ struct Heads<'a> {
     monitor: &'a str,
     age_ms: u64,
     freshness: Freshness,
-    heads: &'a [HeadStatus],
+    heads: Vec<Head<'a>>,
 }
 
-/// What a caller is told instead: `{"error":{"code":…,"message":…,"hint":…}}`.
+/// What the balancer says of a head, and what its journal tells.
 #[derive(Serialize)]
-struct Refusal {
-    code: &'static str,
-    message: &'static str,
-    hint: &'static str,
+struct Head<'a> {
+    #[serde(flatten)]
+    status: &'a HeadStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traffic: Option<Traffic>,
 }
 
 const UNKNOWN: Refusal = Refusal {
@@ -72,48 +93,73 @@ const UNKNOWN: Refusal = Refusal {
     message: "The balancer has not answered yet.",
     hint: "Try again in a second; the monitor's log says why it did not.",
 };
-const NOT_FOUND: Refusal = Refusal {
-    code: "NotFound",
-    message: "There is nothing under this path.",
-    hint: "The page is /, the metrics are /metrics.",
-};
-const METHOD: Refusal = Refusal {
-    code: "MethodNotAllowed",
-    message: "The path does not have this method.",
-    hint: "The Allow header names those that it has.",
-};
 
 /// The routes.
 pub(crate) fn routes(door: Door) -> Router {
-    Router::new()
-        .route("/", get(async || Html(page::shell().into_string())))
-        .merge(page::files())
-        .route("/api/v1/heads", get(heads))
-        .route("/api/v1/series", get(board::series))
-        .route("/api/v1/slowest", get(board::slowest))
-        .route("/api/v1/closes", get(board::closes))
-        .route("/api/v1/changes", get(board::changes))
-        .route("/metrics", get(scrape))
-        .route("/healthcheck", get(async || "OK\n"))
-        .fallback(async || refused(StatusCode::NOT_FOUND, NOT_FOUND))
-        .method_not_allowed_fallback(async || refused(StatusCode::METHOD_NOT_ALLOWED, METHOD))
+    open()
+        .merge(closed().route_layer(from_fn_with_state(door.clone(), gate::keep)))
+        .fallback(async || refused(StatusCode::NOT_FOUND, refusal::NOT_FOUND))
+        .method_not_allowed_fallback(async || refused(StatusCode::METHOD_NOT_ALLOWED, refusal::METHOD))
         .layer(map_response(stamped))
         .with_state(door)
 }
 
+/// For everybody: nothing here tells of a request or a user.
+fn open() -> Router<Door> {
+    Router::new()
+        .merge(page::files())
+        .route("/login", get(log_in::page).post(log_in::log_in))
+        .route("/logout", post(log_in::log_out))
+        .route("/metrics", get(scrape))
+        .route("/healthcheck", get(async || "OK\n"))
+}
+
+/// For those who are logged in.
+fn closed() -> Router<Door> {
+    Router::new()
+        .route("/", get(async || Html(page::shell().into_string())))
+        .route("/api/v1/session", get(log_in::session))
+        .route("/api/v1/heads", get(heads))
+        .route("/api/v1/events", get(live::events))
+        .route("/api/v1/heads/{name}/drain", post(operate::drain))
+        .route("/api/v1/heads/{name}/ready", post(operate::ready))
+        .route("/api/v1/heads/{name}/weight/{weight}", post(operate::weight))
+        .route("/api/v1/heads/{name}/only", post(operate::only))
+        .route("/api/v1/heads/only/off", post(operate::only_off))
+        .route("/api/v1/series", get(board::series))
+        .route("/api/v1/heatmap", get(board::heatmap))
+        .route("/api/v1/slowest", get(board::slowest))
+        .route("/api/v1/slowest.har", get(board::slowest_har))
+        .route("/api/v1/closes", get(board::closes))
+        .route("/api/v1/changes", get(board::changes))
+}
+
+impl Door {
+    /// The heads; `None` where the balancer has not answered yet.
+    fn heads(&self) -> Option<Value> {
+        let answer = self.latest.borrow().clone()?;
+        let now = Instant::now();
+        let now_s = Stamp::now().wall_ns / 1_000_000_000;
+        let board = self.board.as_ref().map(SharedBoard::lock);
+        let heads = answer.heads.iter().map(|status| Head {
+            status,
+            traffic: board.as_ref().and_then(|board| board.traffic(&status.name, now_s)),
+        });
+        let heads = Heads {
+            monitor: &self.name,
+            age_ms: u64::try_from(answer.age(now).as_millis()).unwrap_or(u64::MAX),
+            freshness: answer.freshness(now),
+            heads: heads.collect(),
+        };
+        serde_json::to_value(heads).ok()
+    }
+}
+
 async fn heads(State(door): State<Door>) -> Response<Body> {
-    let latest = door.latest.borrow().clone();
-    let Some(answer) = latest else {
-        return refused(StatusCode::SERVICE_UNAVAILABLE, UNKNOWN);
-    };
-    let now = Instant::now();
-    let heads = Heads {
-        monitor: &door.name,
-        age_ms: u64::try_from(answer.age(now).as_millis()).unwrap_or(u64::MAX),
-        freshness: answer.freshness(now),
-        heads: &answer.heads,
-    };
-    Json(heads).into_response()
+    match door.heads() {
+        Some(heads) => Json(heads).into_response(),
+        None => refused(StatusCode::SERVICE_UNAVAILABLE, UNKNOWN),
+    }
 }
 
 async fn scrape(State(door): State<Door>) -> impl IntoResponse {
@@ -123,14 +169,6 @@ async fn scrape(State(door): State<Door>) -> impl IntoResponse {
         text.push_str(&metrics::board::text(&board.lock()));
     }
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
-}
-
-fn refused(status: StatusCode, refusal: Refusal) -> Response<Body> {
-    #[derive(Serialize)]
-    struct Shape {
-        error: Refusal,
-    }
-    (status, Json(Shape { error: refusal })).into_response()
 }
 
 async fn stamped(mut response: Response<Body>) -> Response<Body> {

@@ -6,7 +6,9 @@
 //! |---|---|
 //! | [`config`] | what the service is told |
 //! | [`server`] | the service as a whole: start, listener, end |
-//! | `door` | the interface: the page, `/metrics`, `/api/v1/…`, `/healthcheck` |
+//! | `door` | the interface: the page, `/login`, `/metrics`, `/api/v1/…`, `/healthcheck` |
+//! | `access` | who is at the door: sessions, tickets, the one-time link |
+//! | `vending` | questions to vending: whom a ticket speaks for |
 //! | `collector` | the thread that follows the journals, and its state on disk |
 //! | `board` | what the journals tell, counted |
 //! | `page` | the page's shell, and its files as they are built in |
@@ -16,6 +18,7 @@
 //! | `connection` | the life of one TLS connection |
 //! | `limits` | clocks and bounds, each with its reason |
 
+mod access;
 mod ask;
 mod board;
 mod collector;
@@ -27,6 +30,8 @@ mod limits;
 mod metrics;
 mod page;
 pub mod server;
+mod vending;
 
-pub use config::Config;
+pub use access::link::{Offer, offer};
+pub use config::{Config, ConfigError, VendingUrl};
 pub use server::{BoundAddresses, MonitorError, run};

@@ -40,11 +40,12 @@ macro_rules! files {
 }
 
 /// In the order in which the shell names them: styles that come later win.
-const FILES: [BuiltIn; 33] = files! {
+const FILES: [BuiltIn; 34] = files! {
     "vendor/uplot-1.6.32.min.css" => "uplot-1.6.32.min.css" STYLE,
     "tokens.css" => "tokens.css" STYLE,
     "page.css" => "page.css" STYLE,
     "panels.css" => "panels.css" STYLE,
+    "login.css" => "login.css" STYLE,
     "icon.svg" => "icon.svg" IMAGE,
     "vendor/uplot-1.6.32.min.js" => "uplot-1.6.32.min.js" SCRIPT,
     "annotations.js" => "annotations.js" SCRIPT,
@@ -76,6 +77,10 @@ const FILES: [BuiltIn; 33] = files! {
     "verdict.js" => "verdict.js" SCRIPT,
 };
 const MAIN: &str = "/page/main.js";
+/// Of the log-in alone.
+pub(crate) const LOGIN_STYLE: &str = "/page/login.css";
+/// What all pages look like.
+pub(crate) const STYLES: [&str; 2] = ["/page/tokens.css", "/page/page.css"];
 const ICON: &str = "/page/icon.svg";
 /// Not a module: it brings a global, and must have run before the modules do.
 const CHART_LIBRARY: &str = "/page/uplot-1.6.32.min.js";
@@ -90,7 +95,7 @@ pub(crate) fn shell() -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Repono" }
                 link rel="icon" href=(ICON);
-                @for file in FILES.iter().filter(|file| file.media == STYLE) {
+                @for file in FILES.iter().filter(|file| file.media == STYLE && file.path != LOGIN_STYLE) {
                     link rel="stylesheet" href=(file.path);
                 }
                 @for file in FILES.iter().filter(|file| is_module(file)) {

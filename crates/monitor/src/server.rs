@@ -1,10 +1,13 @@
 //! The monitor as a whole: opens everything, listens, and ends in order.
 
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rand::Rng;
+use repono_journal::Stamp;
 use repono_net::drain::{Allowance, Drain, Until};
 use repono_net::listen::{self, Acceptor, accept_loop};
 use repono_net::tls::{self, ServerIdentity, TicketKey, TicketKeyError, TicketKeys, TlsError};
@@ -13,12 +16,16 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
+use crate::access::Access;
+use crate::access::link::OneTimeLink;
 use crate::ask;
 use crate::collector::{Collector, SharedBoard};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::connection::{self, House};
+use crate::door::live::{self, Live};
 use crate::door::{self, Door};
 use crate::limits::{CLOSING_MAX, CONNECTIONS_MAX, DRAIN_MAX, TLS_TICKET_KEY_AGE_MAX};
+use crate::vending::Vending;
 
 /// What connections are given at the end.
 const ALLOWANCE: Allowance = Allowance { replies: DRAIN_MAX, closes: CLOSING_MAX };
@@ -26,6 +33,17 @@ const ALLOWANCE: Allowance = Allowance { replies: DRAIN_MAX, closes: CLOSING_MAX
 /// Why the monitor cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {
+    /// Settings that do not go together.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file that the configuration names cannot be read.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
     /// Certificates or their keys cannot be used.
     #[error("TLS cannot be set up")]
     Tls(#[from] TlsError),
@@ -64,6 +82,7 @@ pub async fn run(
     ready: impl FnOnce(BoundAddresses),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), MonitorError> {
+    let access = Arc::new(access(&config)?);
     let tickets = TicketKeys::new(ticket_key()?, Vec::new());
     let identity = ServerIdentity::load(config.tls.pairs())?;
     let tls = tls::server_config(Arc::clone(&identity), Arc::clone(&tickets), &[tls::ALPN_HTTP1])?;
@@ -71,7 +90,11 @@ pub async fn run(
     let bound = BoundAddresses { https: acceptor.local_addr() };
     let (sender, latest) = watch::channel(None);
     let mut background = JoinSet::new();
-    background.spawn(async move { ask::again_and_again(&config.balancer_admin_socket, sender).await });
+    let balancer: Arc<Path> = config.balancer_admin_socket.into();
+    background.spawn({
+        let balancer = Arc::clone(&balancer);
+        async move { ask::again_and_again(&balancer, sender).await }
+    });
     background.spawn(rotate(tickets));
     background.spawn(tls::keep_current(identity));
     let board = (!config.journals.is_empty()).then(SharedBoard::default);
@@ -80,14 +103,33 @@ pub async fn run(
         .map(|board| Collector::start(config.journals, config.state_dir, board))
         .transpose()
         .map_err(MonitorError::Collect)?;
-    let routes = door::routes(Door { name: config.name.into(), latest, board });
     let drain = Drain::new();
+    let live = Live::new(drain.signal());
+    let door = Door { name: config.name.into(), latest, board, live, balancer, access };
+    background.spawn(live::again_and_again(door.clone()));
+    let routes = door::routes(door);
     ready(bound);
     let received = receive(acceptor, Arc::new(House { tls, routes }), &drain);
     let (broken, _) = tokio::join!(received, drain.end_in_order(shutdown, ALLOWANCE));
     background.shutdown().await;
     drop(collector);
     broken.map_err(|source| MonitorError::Listen { address: config.listen, source })
+}
+
+/// Who lets people in: by vending where there is one, by the one-time link where the
+/// supervisor left one.
+fn access(config: &Config) -> Result<Access, MonitorError> {
+    config.validate()?;
+    let vending = match (&config.vending, &config.ca) {
+        (Some(url), Some(ca)) => {
+            let pem = fs::read(ca).map_err(|source| MonitorError::File { path: ca.clone(), source })?;
+            Some(Vending::new(url.clone(), &pem)?)
+        }
+        (None, _) | (_, None) => None,
+    };
+    let now_ms = Stamp::now().wall_ns / 1_000_000;
+    let link = config.one_time_link.as_ref().and_then(|path| OneTimeLink::take(path, now_ms, Instant::now()));
+    Ok(Access::new(vending, link))
 }
 
 /// Accepts connections until the drain begins, and sees them to their ends.

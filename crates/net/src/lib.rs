@@ -10,6 +10,7 @@
 //! | [`descriptors`] | how many files and sockets a process may have open |
 //! | [`drain`] | how a service is told to stop, and knows that it has |
 //! | [`reserve`] | free ports, kept for services until they listen |
+//! | [`throttle`] | limits on failed log-ins, per source and per user |
 //! | [`close`] | the staged close, which loses no byte that the peer has yet to read |
 
 pub mod close;
@@ -19,4 +20,5 @@ pub mod listen;
 pub mod proxy_v2;
 pub mod reserve;
 pub mod socket;
+pub mod throttle;
 pub mod tls;

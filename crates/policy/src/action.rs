@@ -17,10 +17,16 @@ use crate::pattern::{NoVariables, Pattern, VariableUse, Wildcards};
 /// | `s3:PutBucketMetadata` | container POST | (none) |
 /// | `s3:ListAllMyBuckets` | account GET, HEAD | ListBuckets |
 /// | `s3:PutAccountMetadata` | account POST | (none) |
+/// | `repono:ViewMonitor` | none: the monitor's page and figures | none |
+/// | `repono:OperateMonitor` | none: drain, weight and only at the monitor | none |
 ///
 /// `s3:PutBucketMetadata` and `s3:PutAccountMetadata` are ours: AWS has no action
 /// for Swift's metadata of containers and accounts, and a nearly fitting one such
 /// as `s3:PutBucketTagging` would grant more than its reader expects.
+///
+/// The two at the monitor concern the whole installation; policies of the user's own
+/// account decide about them, in statements whose `Resource` is `*`. Only administrators
+/// write those: access lists, which users set, never name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// `s3:GetObject`
@@ -41,6 +47,10 @@ pub enum Action {
     ListAllMyBuckets,
     /// `s3:PutAccountMetadata`
     PutAccountMetadata,
+    /// `repono:ViewMonitor`
+    ViewMonitor,
+    /// `repono:OperateMonitor`
+    OperateMonitor,
 }
 
 /// The kind of resource on which an action works.
@@ -52,11 +62,13 @@ pub enum Scope {
     Container,
     /// An object.
     Object,
+    /// The installation's monitor.
+    Monitor,
 }
 
 impl Action {
     /// Every action, objects first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::GetObject,
         Self::PutObject,
         Self::DeleteObject,
@@ -66,6 +78,8 @@ impl Action {
         Self::PutBucketMetadata,
         Self::ListAllMyBuckets,
         Self::PutAccountMetadata,
+        Self::ViewMonitor,
+        Self::OperateMonitor,
     ];
 
     /// The name in policies and in audit records.
@@ -81,6 +95,8 @@ impl Action {
             Self::PutBucketMetadata => "s3:PutBucketMetadata",
             Self::ListAllMyBuckets => "s3:ListAllMyBuckets",
             Self::PutAccountMetadata => "s3:PutAccountMetadata",
+            Self::ViewMonitor => "repono:ViewMonitor",
+            Self::OperateMonitor => "repono:OperateMonitor",
         }
     }
 
@@ -93,6 +109,7 @@ impl Action {
                 Scope::Container
             }
             Self::ListAllMyBuckets | Self::PutAccountMetadata => Scope::Account,
+            Self::ViewMonitor | Self::OperateMonitor => Scope::Monitor,
         }
     }
 
@@ -120,7 +137,8 @@ impl ActionSet {
         if name == "*" {
             return Ok(Self::ALL);
         }
-        let service = name.get(..3).is_some_and(|s| s.eq_ignore_ascii_case("s3:"));
+        let of = |prefix: &str| name.get(..prefix.len()).is_some_and(|s| s.eq_ignore_ascii_case(prefix));
+        let service = of("s3:") || of("repono:");
         if !service || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'*' | b'?')) {
             return Err(unknown());
         }
@@ -164,8 +182,10 @@ mod tests {
             let set = ActionSet::named(name).expect(name);
             Action::ALL.into_iter().filter(|a| set.contains(*a)).map(Action::as_str).collect()
         };
-        assert_eq!(named("*"), named("s3:*"));
-        assert_eq!(named("S3:*").len(), Action::ALL.len());
+        assert_eq!(named("*").len(), Action::ALL.len());
+        assert_eq!(named("S3:*").len(), Action::ALL.len() - 2);
+        assert_eq!(named("repono:*"), ["repono:ViewMonitor", "repono:OperateMonitor"]);
+        assert_eq!(named("Repono:View*"), ["repono:ViewMonitor"]);
         assert_eq!(named("s3:getobject"), ["s3:GetObject"]);
         assert_eq!(named("s3:List*"), ["s3:ListBucket", "s3:ListAllMyBuckets"]);
         assert_eq!(named("s3:?etObject"), ["s3:GetObject"]);
@@ -174,7 +194,19 @@ mod tests {
 
     #[test]
     fn a_name_that_means_nothing_is_refused() {
-        let bad = ["", "s3", "s3:", "s3:GetObjekt", "GetObject", "ec2:*", "s*", "**", "s3:Describe*", "s3:é"];
+        let bad = [
+            "",
+            "s3",
+            "s3:",
+            "s3:GetObjekt",
+            "GetObject",
+            "ec2:*",
+            "s*",
+            "**",
+            "s3:Describe*",
+            "s3:é",
+            "repono:",
+        ];
         for name in bad {
             assert!(ActionSet::named(name).is_err(), "{name}");
         }

@@ -26,6 +26,7 @@ enum Target {
     Account,
     Container(ContainerName),
     Object(ContainerName, ObjectKey),
+    Monitor,
 }
 
 impl Permit {
@@ -34,6 +35,7 @@ impl Permit {
             Resource::Account { .. } => Target::Account,
             Resource::Container { container, .. } => Target::Container(container.clone()),
             Resource::Object { container, key, .. } => Target::Object(container.clone(), key.clone()),
+            Resource::Monitor { .. } => Target::Monitor,
         };
         Self { action: request.action, account: request.resource.account().clone(), target, allowed_by }
     }
@@ -54,7 +56,7 @@ impl Permit {
     #[must_use]
     pub const fn container(&self) -> Option<&ContainerName> {
         match &self.target {
-            Target::Account => None,
+            Target::Account | Target::Monitor => None,
             Target::Container(container) | Target::Object(container, _) => Some(container),
         }
     }
@@ -63,7 +65,7 @@ impl Permit {
     #[must_use]
     pub const fn key(&self) -> Option<&ObjectKey> {
         match &self.target {
-            Target::Account | Target::Container(_) => None,
+            Target::Account | Target::Monitor | Target::Container(_) => None,
             Target::Object(_, key) => Some(key),
         }
     }

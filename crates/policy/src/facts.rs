@@ -46,7 +46,7 @@ impl<'r> Facts<'r> {
     pub(crate) fn of(request: &'r Request<'r>) -> Option<Self> {
         let mut subject = Text::default();
         let written = match request.resource {
-            Resource::Account { .. } => Ok(()),
+            Resource::Account { .. } | Resource::Monitor { .. } => Ok(()),
             Resource::Container { container, .. } => subject.write_str(container.as_str()),
             Resource::Object { container, key, .. } => subject
                 .write_str(container.as_str())
@@ -64,7 +64,7 @@ impl<'r> Facts<'r> {
     }
 
     /// What resource patterns are held against: `container/key`, `container`, or
-    /// nothing for the account itself, so that only `*` matches an account.
+    /// nothing for the account itself and for the monitor, so that only `*` matches them.
     pub(crate) fn subject(&self) -> &[u8] {
         self.subject.as_bytes()
     }

@@ -70,7 +70,8 @@ pub(crate) fn set(entries: &[(&str, Attachment, &str)]) -> PolicySet {
     )
 }
 
-/// Asks about `account`, `account/container` or `account/container/key`.
+/// Asks about `account`, `account/container`, `account/container/key`, or `account!` for
+/// the monitor.
 pub(crate) fn ask_in(
     set: &PolicySet,
     actor: Actor<'_>,
@@ -78,12 +79,14 @@ pub(crate) fn ask_in(
     path: &str,
     context: Context<'_>,
 ) -> Result<Permit, Refused> {
+    let (path, monitor) = path.strip_suffix('!').map_or((path, false), |path| (path, true));
     let mut parts = path.splitn(3, '/');
     let account = name(parts.next().expect("an account"));
     let (container, key) = (parts.next().map(name), parts.next().map(name));
     let resource = match (&container, &key) {
         (Some(container), Some(key)) => Resource::Object { account: &account, container, key },
         (Some(container), None) => Resource::Container { account: &account, container },
+        (None, _) if monitor => Resource::Monitor { account: &account },
         (None, _) => Resource::Account { account: &account },
     };
     set.authorize(&Request { actor, action, resource, context })

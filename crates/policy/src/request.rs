@@ -59,16 +59,22 @@ pub enum Resource<'a> {
         /// Its name, in the very form in which the store will look it up.
         key: &'a ObjectKey,
     },
+    /// The installation's monitor.
+    Monitor {
+        /// The account whose policies decide: the actor's own.
+        account: &'a AccountName,
+    },
 }
 
 impl<'a> Resource<'a> {
-    /// The account that owns the resource.
+    /// The account that owns the resource, or whose policies decide about it.
     #[must_use]
     pub const fn account(self) -> &'a AccountName {
         match self {
-            Self::Account { account } | Self::Container { account, .. } | Self::Object { account, .. } => {
-                account
-            }
+            Self::Account { account }
+            | Self::Container { account, .. }
+            | Self::Object { account, .. }
+            | Self::Monitor { account } => account,
         }
     }
 
@@ -76,7 +82,7 @@ impl<'a> Resource<'a> {
     #[must_use]
     pub const fn container(self) -> Option<&'a ContainerName> {
         match self {
-            Self::Account { .. } => None,
+            Self::Account { .. } | Self::Monitor { .. } => None,
             Self::Container { container, .. } | Self::Object { container, .. } => Some(container),
         }
     }
@@ -88,6 +94,7 @@ impl<'a> Resource<'a> {
             Self::Account { .. } => Scope::Account,
             Self::Container { .. } => Scope::Container,
             Self::Object { .. } => Scope::Object,
+            Self::Monitor { .. } => Scope::Monitor,
         }
     }
 }

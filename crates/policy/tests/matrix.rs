@@ -44,7 +44,13 @@ fn lists() -> Vec<(AccountName, Attachment, Document)> {
 fn world() -> Vec<(&'static str, Attachment, &'static str)> {
     let container = |account: &str, name: &str| Attachment::Container(text(account), text(name));
     vec![
-        ("demo", Attachment::User(1), r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#),
+        (
+            "demo",
+            Attachment::User(1),
+            r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"},
+               {"Effect":"Allow","Action":"repono:*","Resource":"*"}"#,
+        ),
+        ("demo", Attachment::User(14), r#"{"Effect":"Allow","Action":"repono:ViewMonitor","Resource":"*"}"#),
         (
             "demo",
             Attachment::User(2),
@@ -131,6 +137,7 @@ fn actors() -> Vec<(&'static str, Option<UserIdentity>)> {
         ("carol of demo (same name)", Some(user(13, "demo", "carol"))),
         ("partner (root granted)", Some(user(11, "partner", "pat"))),
         ("partner held back at home", Some(user(12, "partner", "paul"))),
+        ("watcher (monitor alone)", Some(user(14, "demo", "wendy"))),
         ("anonymous from a friend", None),
         ("anonymous from a thief", None),
     ]
@@ -148,8 +155,12 @@ fn user(id: u32, account: &str, name: &str) -> UserIdentity {
     }
 }
 
-/// Paths, as `account/container/key`, with the prefix of a listing.
-const PATHS: [(&str, Option<&str>); 26] = [
+/// Paths, as `account/container/key`, with the prefix of a listing; `account!` is the
+/// monitor, decided by that account's policies.
+const PATHS: [(&str, Option<&str>); 29] = [
+    ("demo!", None),
+    ("tenant!", None),
+    ("partner!", None),
     ("demo", None),
     ("other", None),
     ("demo/files", None),
@@ -189,8 +200,12 @@ Columns are actions. A mark says that the decision is
 ";
 
 /// The actions on one kind of resource, with their column heads.
-const COLUMNS: [(Scope, &str); 3] =
-    [(Scope::Account, "accounts"), (Scope::Container, "containers"), (Scope::Object, "objects")];
+const COLUMNS: [(Scope, &str); 4] = [
+    (Scope::Account, "accounts"),
+    (Scope::Container, "containers"),
+    (Scope::Object, "objects"),
+    (Scope::Monitor, "the monitor, by the policies of an account"),
+];
 
 #[test]
 fn matrix() {
@@ -256,6 +271,7 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 fn scope_of(path: &str) -> Scope {
     match path.split('/').count() {
+        1 if path.ends_with('!') => Scope::Monitor,
         1 => Scope::Account,
         2 => Scope::Container,
         _ => Scope::Object,
@@ -269,11 +285,13 @@ fn mark(
     path: &str,
     (prefix, referer): (Option<&str>, Option<&'static [u8]>),
 ) -> &'static str {
+    let (path, monitor) = path.strip_suffix('!').map_or((path, false), |path| (path, true));
     let mut parts = path.splitn(3, '/');
     let account: AccountName = text(parts.next().expect("an account"));
     let container: Option<ContainerName> = parts.next().map(text);
     let key: Option<ObjectKey> = parts.next().map(text);
     let resource = match (&container, &key) {
+        (None, _) if monitor => Resource::Monitor { account: &account },
         (None, _) => Resource::Account { account: &account },
         (Some(container), None) => Resource::Container { account: &account, container },
         (Some(container), Some(key)) => Resource::Object { account: &account, container, key },

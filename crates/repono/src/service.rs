@@ -56,6 +56,9 @@ pub(crate) fn vending(options: &Options, form: Form) -> Result<()> {
 /// Runs the monitor.
 pub(crate) fn monitor(options: &Options, form: Form) -> Result<()> {
     let config: repono_monitor::Config = configuration(&options.config)?;
+    config
+        .validate()
+        .map_err(|error| crate::output::usage(format!("{}: {error}", options.config.display())))?;
     if options.check {
         return print_effective(&config, form);
     }

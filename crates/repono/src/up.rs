@@ -4,6 +4,7 @@ mod admin;
 mod answers;
 mod child;
 mod layout;
+mod link;
 mod materials;
 mod plan;
 mod ready;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use zeroize::Zeroizing;
 
 use crate::output::{Form, say};
 
@@ -82,9 +84,10 @@ async fn up(options: &Options, form: Form) -> Result<()> {
     background.spawn(watchdog::watch(layout.store(), services.statuses.clone()));
 
     tokio::select! {
-        ready = start_up(&mut services, &plan, &layout, &stopped) => {
-            let pids = ready?;
-            announce(&plan.ready(&layout, pids), options.ready_file.as_deref(), form)?;
+        ready = start_up(&mut services, &plan, &layout, &stopped, form) => {
+            let (pids, link) = ready?;
+            let link = link.as_ref().map(|link| link.as_str());
+            announce(&plan.ready(&layout, pids), link, options.ready_file.as_deref(), form)?;
             shutdown.await;
         }
         () = &mut shutdown => {}
@@ -99,20 +102,22 @@ async fn up(options: &Options, form: Form) -> Result<()> {
     Ok(())
 }
 
-/// Brings everything up; gives the process ids.
+/// Brings everything up; gives the process ids, and the one-time link to the monitor.
 async fn start_up(
     services: &mut Services,
     plan: &Plan,
     layout: &Layout,
     stopped: &watch::Receiver<bool>,
-) -> Result<BTreeMap<String, u32>> {
+    form: Form,
+) -> Result<(BTreeMap<String, u32>, Option<Zeroizing<String>>)> {
     services.ready().await?;
     // The balancer comes last: its first look at the heads then finds them well.
     services.add(plan.balancer(layout), stopped);
+    let link = link::made(layout, &plan.monitor_url(), form)?;
     services.add(plan.monitor(layout), stopped);
     let pids = services.ready().await?;
     plan.answers(layout).await?;
-    Ok(pids)
+    Ok((pids, link))
 }
 
 fn layout(data: &Path) -> Result<Layout> {
@@ -136,13 +141,13 @@ fn lock(layout: &Layout) -> Result<File> {
     }
 }
 
-fn announce(ready: &Ready, file: Option<&Path>, form: Form) -> Result<()> {
+fn announce(ready: &Ready, link: Option<&str>, file: Option<&Path>, form: Form) -> Result<()> {
     if let Some(file) = file {
         ready.write(file)?;
     }
     let said = match form {
         Form::Json => say(serde_json::to_string(ready)?),
-        Form::Text => say(ready.for_people()),
+        Form::Text => say(ready.for_people(link)),
     };
     // The system outlives whoever read that it is ready.
     if let Err(error) = said {

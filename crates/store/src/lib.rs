@@ -8,6 +8,7 @@
 //! | [`meta`] | the metadata engine, SQLite behind it |
 //! | [`blob`] | the blob engine, a local directory behind it |
 //! | [`model`] | what is kept and what is answered |
+//! | [`rights`] | who is who and may do what, as the rows say |
 //! | [`space`] | the reserve of free space |
 //! | [`error`] | why something was not done |
 
@@ -16,6 +17,7 @@ pub mod collect;
 pub mod error;
 pub mod meta;
 pub mod model;
+pub mod rights;
 pub mod space;
 pub mod store;
 mod superblock;

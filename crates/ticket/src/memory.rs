@@ -74,12 +74,8 @@ impl Memory {
         keys: &VerifyingKeys,
         now_s: u64,
     ) -> Result<Verified, Refused> {
-        self.key.clear();
-        presented.write_key(&mut self.key);
-        let hash = self.hasher.hash_one(self.key.as_slice());
+        let (hash, place) = self.placed(presented);
         self.clock += 1;
-        let places = self.sets.len();
-        let place = usize::try_from(hash % places as u64).unwrap_or_default();
         let Some(set) = self.sets.get_mut(place) else {
             return verify(presented, keys, now_s);
         };
@@ -90,6 +86,22 @@ impl Memory {
         make_room(set, now_s);
         set.push(Entry { hash, key: self.key.clone(), verified: verified.clone(), used: self.clock });
         Ok(verified)
+    }
+
+    /// Whether a ticket is remembered: it was verified of late, whether or not it would
+    /// be now.
+    pub fn holds(&mut self, presented: &Presented<'_>) -> bool {
+        let (hash, place) = self.placed(presented);
+        self.sets.get(place).is_some_and(|set| set.iter().any(|e| e.hash == hash && *e.key == *self.key))
+    }
+
+    /// Writes the key; gives its hash and its place.
+    fn placed(&mut self, presented: &Presented<'_>) -> (u64, usize) {
+        self.key.clear();
+        presented.write_key(&mut self.key);
+        let hash = self.hasher.hash_one(self.key.as_slice());
+        let places = self.sets.len();
+        (hash, usize::try_from(hash % places as u64).unwrap_or_default())
     }
 
     /// How many tickets are remembered, expired ones included until their place is

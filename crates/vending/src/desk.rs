@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::StatusCode;
 use rand::Rng;
 use repono_core::name::{AccountName, ApplicationName, UserName};
+use repono_core::time::Timestamp;
 use repono_journal::{AuditRecord, Decision, SharedRecorder, Stamp, Text};
 use repono_store::model::identity::Standing;
 use repono_ticket::{Claims, Life, Salt, Scope, Ticket, issue};
@@ -19,7 +20,7 @@ use crate::directory::{Application, Directory, Feed, User};
 use crate::limits::DIRECTORY_POLL;
 use crate::reply::{Documented, Fault};
 use crate::secret::{Comparison, NOTHING, Secret, SecretError, Verifier};
-use crate::throttle::{Limited, Source, Throttle};
+use repono_net::throttle::{Limited, Source, Throttle};
 
 const UNAUTHORIZED: Fault = Fault::new(
     StatusCode::UNAUTHORIZED,
@@ -27,7 +28,7 @@ const UNAUTHORIZED: Fault = Fault::new(
     "The user, the application or one of their secrets is not valid.",
     "Check all four, and that the user is bound to this application and enabled.",
 );
-const LIMITED: Fault = Fault::new(
+pub(crate) const LIMITED: Fault = Fault::new(
     StatusCode::TOO_MANY_REQUESTS,
     "TooManyFailedLogins",
     "Too many log-ins have failed from this source or for this user.",
@@ -39,7 +40,7 @@ const CROWDED: Fault = Fault::new(
     "Too many log-ins with chosen secrets are under way.",
     "Try again, or let the service generate the secret: such a log-in never waits.",
 );
-const STALE: Fault = Fault::new(
+pub(crate) const STALE: Fault = Fault::new(
     StatusCode::SERVICE_UNAVAILABLE,
     "ServiceUnavailable",
     "The store has not answered for a while, so nobody can be logged in.",
@@ -154,6 +155,13 @@ pub(crate) struct Moment {
     pub(crate) stamp: Stamp,
     /// Unix seconds, for the ticket.
     pub(crate) unix_s: u64,
+}
+
+impl Moment {
+    /// The present.
+    pub(crate) fn now() -> Self {
+        Self { stamp: Stamp::now(), unix_s: Timestamp::now().unix_seconds() }
+    }
 }
 
 /// Everything that vending a ticket needs.

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use repono_core::name::{AccountName, ApplicationName, UserName};
+use repono_core::time::Timestamp;
 use repono_store::error::StoreError;
 use repono_store::meta::MetaStore;
 use repono_store::model::identity::{IdentitySnapshot, SecretHash, SecretSnapshot, Standing};
+use repono_store::rights::{Rights, RightsError, key_rows};
 use repono_ticket::keyring::{self, KeyRow, KeyringError};
 use repono_ticket::{MasterKey, TicketSigner};
 use tokio::sync::Mutex;
@@ -44,6 +46,8 @@ pub(crate) struct Directory {
     /// By `account:user`.
     users: HashMap<Box<str>, User>,
     applications: HashMap<Box<str>, Application>,
+    /// Whom tickets speak for and what they may do.
+    pub(crate) rights: Rights,
     pub(crate) signer: TicketSigner,
     pub(crate) keys: Vec<KeyRow>,
 }
@@ -55,6 +59,8 @@ pub(crate) enum RefreshError {
     Store(#[from] StoreError),
     #[error("no key can sign tickets")]
     Keys(#[from] KeyringError),
+    #[error("it cannot be told who may do what")]
+    Rights(#[from] RightsError),
     #[error("users and secrets changed too often to be read together")]
     Unsettled,
 }
@@ -75,7 +81,7 @@ impl Directory {
             let identity = meta.identity().await?;
             let secrets = meta.secrets().await?;
             if identity.epoch == secrets.epoch {
-                return Self::build(&identity, secrets, master);
+                return Self::build(&identity, secrets, master, Timestamp::now().unix_seconds());
             }
         }
         Err(RefreshError::Unsettled)
@@ -85,14 +91,16 @@ impl Directory {
         identity: &IdentitySnapshot,
         secrets: SecretSnapshot,
         master: &MasterKey,
+        now_s: u64,
     ) -> Result<Self, RefreshError> {
-        let keys = key_ring::rows_of(&identity.keys);
+        let keys = key_rows(&identity.keys);
         let signer = keyring::active_signer(&keys, master)?;
         let (users, applications) = (kept(secrets.users), kept(secrets.applications));
         Ok(Self {
             epoch: identity.epoch,
             users: self::users(identity, users),
             applications: self::applications(identity, applications),
+            rights: Rights::read(identity, &keys, now_s)?,
             signer,
             keys,
         })

@@ -1,4 +1,4 @@
-//! The public interface: `POST /v1/tickets`, `GET /auth/v1.0`, `GET /healthcheck`.
+//! The public interface: `POST /v1/tickets`, `POST /v1/introspect`, `GET /auth/v1.0`, `GET /healthcheck`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,16 +7,16 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Extension, State};
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use axum::routing::{get, post};
 use rand::{SeedableRng, rngs::StdRng};
-use repono_core::time::{Timestamp, utc_seconds};
-use repono_journal::Stamp;
+use repono_core::time::utc_seconds;
 use repono_net::drain::{Drain, Phase};
 use serde::Serialize;
 
 use crate::config::SwiftLogin;
 use crate::desk::{Desk, Moment, TicketRequest};
+use crate::introspection::{Introspection, Question};
 use crate::reply::{Fault, JsonBody, json};
 use crate::swift_login;
 
@@ -42,6 +42,7 @@ pub(crate) struct Caller {
 #[derive(Clone)]
 pub(crate) struct Door {
     pub(crate) desk: Arc<Desk>,
+    pub(crate) introspection: Arc<Introspection>,
     pub(crate) drain: Drain,
     pub(crate) swift: Option<Arc<SwiftLogin>>,
 }
@@ -57,6 +58,7 @@ struct Vended {
 pub(crate) fn routes(door: Door) -> Router {
     Router::new()
         .route(TICKETS, post(vend))
+        .route("/v1/introspect", post(introspect))
         .route("/auth/v1.0", get(swift_login::log_in))
         .route("/auth/v1.0/", get(swift_login::log_in))
         .route("/auth/v1", get(swift_login::log_in))
@@ -72,7 +74,7 @@ async fn vend(
     Extension(caller): Extension<Caller>,
     JsonBody(request): JsonBody<TicketRequest>,
 ) -> Result<Response<Body>, Fault> {
-    let now = Moment { stamp: Stamp::now(), unix_s: Timestamp::now().unix_seconds() };
+    let now = Moment::now();
     let mut random = StdRng::from_rng(&mut rand::rng());
     let ticket = door.desk.issue(&request.log_in(), caller.source, now, &mut random).await?;
     let vended = Vended {
@@ -81,6 +83,16 @@ async fn vend(
         expires: utc_seconds(ticket.expiry()),
     };
     Ok(json(StatusCode::OK, &vended))
+}
+
+async fn introspect(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    JsonBody(question): JsonBody<Question>,
+) -> Result<Response<Body>, Fault> {
+    let introspected = door.introspection.answer(&headers, &question, caller.source, Moment::now())?;
+    Ok(json(StatusCode::OK, &introspected))
 }
 
 async fn healthcheck(State(door): State<Door>) -> Result<&'static str, Fault> {

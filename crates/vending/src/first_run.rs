@@ -18,8 +18,8 @@ pub use crate::key_ring::Masters;
 use crate::key_ring::{self, RingError};
 use crate::secret::Secret;
 
-/// The policy of the first user: everything in the account.
-const OWNER_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Owner","Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#;
+/// The policy of the first user: everything in the account, and operator at the monitor.
+const OWNER_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Owner","Effect":"Allow","Action":"s3:*","Resource":"*"},{"Sid":"Monitor","Effect":"Allow","Action":"repono:*","Resource":"*"}]}"#;
 /// The name of that policy.
 const OWNER_POLICY_NAME: &str = "owner";
 

@@ -10,6 +10,7 @@ use repono_store::meta::MetaStore;
 use repono_store::model::identity::{
     Audit, IdentityChange, KeyRole, KeyRow as StoredKey, KeyState as Stored,
 };
+use repono_store::rights::key_rows;
 use repono_ticket::MasterKey;
 use repono_ticket::keyring::{
     self, KeyRow, KeyState, KeyringError, Role, RotationError, TransitionError, new_preauth_key,
@@ -41,35 +42,6 @@ pub(crate) enum RingError {
     /// The store refused.
     #[error("the key ring cannot be kept")]
     Store(#[from] StoreError),
-}
-
-/// The rows of the store as the ticket crate reads them.
-pub(crate) fn rows_of(stored: &[StoredKey]) -> Vec<KeyRow> {
-    stored.iter().map(row_of).collect()
-}
-
-fn row_of(stored: &StoredKey) -> KeyRow {
-    let state = match stored.state {
-        Stored::Pending => KeyState::Pending,
-        Stored::Active => KeyState::Active,
-        Stored::VerifyOnly => KeyState::VerifyOnly,
-        Stored::Dead => KeyState::Dead,
-    };
-    KeyRow {
-        id: stored.id.clone(),
-        role: match stored.role {
-            KeyRole::Ticket => Role::Ticket,
-            KeyRole::Preauth => Role::Preauth,
-            KeyRole::TlsTicket => Role::TlsTicket,
-        },
-        state,
-        public: stored.public.clone(),
-        sealed: stored.sealed.clone(),
-        created_s: stored.created_s,
-        // A pending key has not been active: its row holds 0 there.
-        active_from_s: (state != KeyState::Pending).then_some(stored.active_from_s),
-        verify_until_s: stored.verify_until_s,
-    }
 }
 
 fn stored_of(row: &KeyRow) -> StoredKey {
@@ -172,7 +144,7 @@ pub(crate) async fn apply<E: From<StoreError>>(
     by: Audit,
     change: impl FnOnce(&[KeyRow]) -> Result<Vec<KeyRow>, E>,
 ) -> Result<Vec<KeyRow>, E> {
-    let before = rows_of(&meta.identity().await?.keys);
+    let before = key_rows(&meta.identity().await?.keys);
     let written = changed(&before, &change(&before)?);
     if !written.is_empty() {
         meta.change_identity(put(&written), by).await?;

@@ -6,16 +6,16 @@
 //! | [`config`] | what the service is told |
 //! | [`server`] | the service as a whole: start, listeners, end |
 //! | [`first_run`] | what a new store is filled with |
-//! | `door` | the public interface: `POST /v1/tickets`, `GET /auth/v1.0`, `GET /healthcheck` |
+//! | `door` | the public interface: `POST /v1/tickets`, `POST /v1/introspect`, `GET /auth/v1.0`, `GET /healthcheck` |
 //! | `swift_login` | Swift's v1 log-in at the same door |
 //! | `desk` | one request for a ticket, from the log-in to the signature |
+//! | `introspection` | whom a ticket speaks for and what that user may do at the monitor |
 //! | `office` | changes of identities and keys, with their audit |
 //! | `nearest` | names that exist, for the hint about one that does not |
 //! | `admin` | the administrators' interface on a unix socket |
 //! | `connection` | the life of one TLS connection |
 //! | `directory` | users, applications, secrets and the signing key, in memory |
 //! | `secret` | secrets: made, hashed, compared |
-//! | `throttle` | limits on failed log-ins |
 //! | `key_ring` | the rows of the key ring and their rotation |
 //! | `reply` | the one shape of a refusal |
 //! | `limits` | clocks and bounds, each with its reason |
@@ -27,6 +27,7 @@ mod desk;
 mod directory;
 mod door;
 pub mod first_run;
+mod introspection;
 mod key_ring;
 mod limits;
 mod nearest;
@@ -35,7 +36,6 @@ mod reply;
 mod secret;
 pub mod server;
 mod swift_login;
-mod throttle;
 
 pub use config::Config;
 pub use server::{BoundAddresses, VendingError, run};

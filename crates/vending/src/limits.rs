@@ -41,6 +41,10 @@ pub(crate) const DIRECTORY_STALE: Duration = Duration::from_secs(60);
 /// before this round is given up; each needs a change within a millisecond.
 pub(crate) const DIRECTORY_TRIES: usize = 4;
 
+/// Tickets that were introspected of late and are remembered, of some 1 KiB: as many as
+/// a monitor has sessions.
+pub(crate) const INTROSPECTED_MAX: usize = 1024;
+
 /// How often the key ring is looked after: pending keys wait 10 s.
 pub(crate) const RING_POLL: Duration = Duration::from_secs(1);
 /// How long a key for TLS session tickets is used before the next one is made: a

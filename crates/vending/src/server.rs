@@ -33,6 +33,7 @@ use crate::connection::{self, House};
 use crate::desk::Desk;
 use crate::directory::{Feed, RefreshError};
 use crate::door::{self, Door};
+use crate::introspection::Introspection;
 use crate::key_ring::{self, Masters, RingError};
 use crate::limits::{CLOSING_MAX, CONNECTIONS_MAX, DRAIN_MAX};
 use crate::office::Office;
@@ -103,7 +104,9 @@ impl From<RefreshError> for VendingError {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Store(error) => Self::Store(error),
-            error @ (RefreshError::Keys(_) | RefreshError::Unsettled) => Self::Directory(Box::new(error)),
+            error @ (RefreshError::Keys(_) | RefreshError::Rights(_) | RefreshError::Unsettled) => {
+                Self::Directory(Box::new(error))
+            }
         }
     }
 }
@@ -205,6 +208,7 @@ struct Opened {
     feed: Arc<Feed>,
     office: Arc<Office>,
     desk: Arc<Desk>,
+    introspection: Arc<Introspection>,
     tls: Arc<ServerConfig>,
     identity: Arc<ServerIdentity>,
     swift: Option<Arc<SwiftLogin>>,
@@ -230,16 +234,23 @@ impl Opened {
         let verifier = Verifier::new(turns, &mut random).map_err(|_| VendingError::Cryptography)?;
         let verifier = Arc::new(verifier);
         let desk = Arc::new(Desk::new(Arc::clone(&feed), Arc::clone(&verifier), recorder.clone()));
+        let introspection = Arc::new(Introspection::new(Arc::clone(&feed), recorder.clone()));
         let office = Office::new(meta, Arc::clone(&feed), masters, verifier, recorder.clone(), clock);
         let tickets = SessionTickets::new().map_err(|_| VendingError::Cryptography)?;
         let identity = ServerIdentity::load(config.tls.pairs())?;
         let swift = config.swift_login.clone().map(Arc::new);
         let tls = tls::server_config(Arc::clone(&identity), tickets.keys(), &[tls::ALPN_HTTP1])?;
-        Ok(Self { feed, office: Arc::new(office), desk, tls, identity, swift, tickets, recorder, journal })
+        let office = Arc::new(office);
+        Ok(Self { feed, office, desk, introspection, tls, identity, swift, tickets, recorder, journal })
     }
 
     fn house(&self, drain: &Drain) -> Arc<House> {
-        let door = Door { desk: Arc::clone(&self.desk), drain: drain.clone(), swift: self.swift.clone() };
+        let door = Door {
+            desk: Arc::clone(&self.desk),
+            introspection: Arc::clone(&self.introspection),
+            drain: drain.clone(),
+            swift: self.swift.clone(),
+        };
         Arc::new(House {
             tls: Arc::clone(&self.tls),
             routes: door::routes(door),

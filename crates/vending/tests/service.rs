@@ -7,6 +7,8 @@
 mod admin;
 #[path = "service/house.rs"]
 mod house;
+#[path = "service/introspection.rs"]
+mod introspection;
 #[path = "service/life.rs"]
 mod life;
 #[path = "service/revocation.rs"]

@@ -40,6 +40,13 @@ impl Site {
     /// This machine's loopback.
     pub const HERE: Self = Self { through: Vec::new(), address: IpAddr::V4(Ipv4Addr::LOCALHOST) };
 
+    /// The same, on a terminal of its own; what it shows goes to a file.
+    #[must_use]
+    pub fn terminal(shown: &Path) -> Self {
+        let script = format!("exec script -qefc \"${{0@Q}} ${{*@Q}}\" '{}'", shown.display());
+        Self { through: vec!["bash".to_owned(), "-c".to_owned(), script], ..Self::HERE }
+    }
+
     /// A command that runs there.
     #[must_use]
     pub fn command(&self, program: &Path) -> Command {
@@ -217,6 +224,28 @@ impl System {
         let mut command = Command::new(&self.program);
         command.env("REPONO_PROFILE", self.fact("profile")).stdin(Stdio::null());
         command
+    }
+
+    /// Asks the monitor by curl, with these further arguments; gives the status and the
+    /// whole answer, head and body.
+    pub fn monitor(&self, path: &str, arguments: &[&str]) -> Result<(u16, String)> {
+        let url = format!("{}{path}", self.fact("monitor"));
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-i", "--http1.1", "--max-time", "30", "--cacert", self.fact("ca")]);
+        let output = curl.args(arguments).arg(&url).output().context("cannot run curl")?;
+        ensure!(output.status.success(), "curl {url}: {}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout)?;
+        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).context("no status")?;
+        Ok((status, text))
+    }
+
+    /// The body of a page or an answer of the monitor, asked for with a ticket of the
+    /// profile's user; `None` where the answer is no 200.
+    pub fn monitored(&self, path: &str) -> Result<Option<String>> {
+        let token = format!("X-Auth-Token: {}", self.ok(&["ticket", "--format", "token"])?.trim());
+        let (status, text) = self.monitor(path, &["-H", &token])?;
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+        Ok(body.filter(|_| status == 200))
     }
 
     /// Vends a ticket; its header lines, `name: value` each.

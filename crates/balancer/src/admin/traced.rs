@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{Path as PathOf, State as StateOf};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -33,7 +32,7 @@ async fn list(StateOf(desk): StateOf<Desk>) -> Json<Vec<Trace>> {
 
 async fn set(
     StateOf(desk): StateOf<Desk>,
-    ConnectInfo(operator): ConnectInfo<Operator>,
+    operator: Operator,
     PathOf((target, seconds)): PathOf<(String, String)>,
 ) -> Result<Json<Vec<Trace>>, Refused> {
     let heads = desk.heads.all();

@@ -170,8 +170,20 @@ async fn the_operator_drains_and_forces() {
 
     let (status, refused) = stage.admin("POST", "/v1/heads/head-9/drain").await;
     assert_eq!((status, &refused["error"]["code"]), (404, &"UnknownHead".into()));
+
+    let person = "Repono-On-Behalf-Of: demo:ann\r\n";
+    assert_eq!(stage.admin_with("POST", "/v1/heads/head-3/weight/2", person).await.0, 200);
+    for nobody in
+        ["Repono-On-Behalf-Of: \r\n".to_owned(), format!("Repono-On-Behalf-Of: {}\r\n", "x".repeat(514))]
+    {
+        let (status, refused) = stage.admin_with("POST", "/v1/heads/head-3/weight/3", &nobody).await;
+        assert_eq!((status, &refused["error"]["code"]), (400, &"OnBehalfOf".into()));
+    }
     stage.stop();
     let journal = stage.ended().await;
+    let by_her =
+        journal.iter().map(Value::to_string).filter(|line| line.contains("\"demo:ann (uid ")).count();
+    assert_eq!(by_her, 1, "{journal:?}");
     let by_operator = journal.iter().map(Value::to_string).filter(|line| line.contains("\"uid ")).count();
     assert_eq!(by_operator, 5, "only, off, drain, ready, weight");
 }

@@ -201,8 +201,13 @@ impl Stage {
 
     /// The operator's request; the status and the JSON of the answer.
     pub(crate) async fn admin(&self, method: &str, path: &str) -> (u16, Value) {
+        self.admin_with(method, path, "").await
+    }
+
+    /// The same with further header lines.
+    pub(crate) async fn admin_with(&self, method: &str, path: &str, lines: &str) -> (u16, Value) {
         let mut stream = UnixStream::connect(&self.bound.admin_socket).await.expect("connect");
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\n{lines}Connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("write");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("read");

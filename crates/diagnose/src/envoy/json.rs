@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Record, is_flags};
+use crate::moment;
 use crate::scalar::Scalar;
 
 /// The key by which the format is known: no other program has such flags.
@@ -97,7 +98,7 @@ impl<'a> Entry<'a> {
             .or(ms(&fields.response_duration))
             .or(ms(&fields.response_tx_duration).and_then(|sending| took.checked_sub(sending)));
         is_flags(flags).then_some(Record {
-            at: super::date_of(fields.start_time.said()?)?,
+            at: moment::rfc3339(fields.start_time.said()?)?,
             request,
             status: fields.response_code.parsed().unwrap_or_default(),
             flags,

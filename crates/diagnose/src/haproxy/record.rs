@@ -2,19 +2,15 @@
 
 use std::time::Duration;
 
-use time::{Date, Month, PrimitiveDateTime, Time};
-
 use crate::event::Instant;
-use crate::proxy::{Access, By, Ending, Phase, Waits};
+use crate::moment;
+use crate::proxy::{Access, By, Ending, Phase, Waits, method_of, without_version};
 
 /// How HAProxy calls a server that there was none of.
 const NO_SERVER: &str = "<NOSRV>";
 
 /// How HAProxy writes a request that was none.
 const BAD_REQUEST: &str = "<BADREQ>";
-
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A connection or a request that was passed on.
 #[derive(Debug)]
@@ -58,34 +54,20 @@ pub(super) struct Other<'a> {
 
 /// What stands before the fields: the client and when it came; and the fields.
 fn opened(line: &str) -> Option<(&str, Instant, &str)> {
-    let mut from = 0;
-    loop {
-        let at = from + line.get(from..)?.find(" [")?;
-        let (date, rest) = line.get(at + 2..)?.split_once(']')?;
-        let client = line.get(..at)?.rsplit(' ').next()?;
-        if let (Some(date), Some(rest)) = (date_of(date), rest.strip_prefix(' '))
-            && client.contains([':', '@'])
-        {
-            return Some((client, date, rest));
-        }
-        from = at + 2;
-    }
+    memchr::memchr_iter(b'[', line.as_bytes()).find_map(|at| {
+        let before = line.get(..at)?.strip_suffix(' ')?;
+        let (date, rest) = date_of(line.get(at + 1..)?)?;
+        let client = before.rsplit(' ').next()?;
+        client.contains([':', '@']).then_some((client, date, rest.strip_prefix("] ")?))
+    })
 }
 
 /// `23/Nov/2026:20:00:01.123`, of the machine's own zone, which the log does not name.
-fn date_of(text: &str) -> Option<Instant> {
-    let (date, time) = text.split_once(':')?;
-    let mut parts = date.splitn(3, '/');
-    let day = parts.next()?.parse().ok()?;
-    let name = parts.next()?;
-    let month = (1_u8..).zip(MONTHS).find(|(_, month)| *month == name)?.0;
-    let year = parts.next()?.parse().ok()?;
-    let (clock, millis) = time.split_once('.')?;
-    let mut parts = clock.splitn(3, ':').map(|part| part.parse::<u8>().ok());
-    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
-    let date = Date::from_calendar_date(year, Month::try_from(month).ok()?, day).ok()?;
-    let time = Time::from_hms_milli(hour, minute, second, millis.parse().ok()?).ok()?;
-    Some(Instant(PrimitiveDateTime::new(date, time).assume_utc().unix_timestamp_nanos()))
+fn date_of(text: &str) -> Option<(Instant, &str)> {
+    let (at, rest) = moment::common_log(text)?;
+    let (millis, rest) = rest.strip_prefix('.')?.split_at_checked(3)?;
+    let at = Instant::from(at.assume_utc());
+    Some((at.after(Duration::from_millis(millis.parse().ok()?)), rest))
 }
 
 impl<'a> Record<'a> {
@@ -155,10 +137,10 @@ impl Record<'_> {
 
 /// Method, and the request without its version: `"GET /a HTTP/1.1"`, or `"<BADREQ>"`.
 fn request_of(rest: &str) -> (&str, &str) {
-    let quoted = rest.split_once('"').map_or("", |(_, quoted)| quoted);
-    let request = quoted.split_once('"').map_or(quoted, |(request, _)| request);
-    let request = request.rsplit_once(" HTTP/").map_or(request, |(request, _)| request);
-    (request.split(' ').next().unwrap_or_default(), request)
+    let quoted = memchr::memchr(b'"', rest.as_bytes()).and_then(|at| rest.get(at + 1..)).unwrap_or_default();
+    let end = memchr::memchr(b'"', quoted.as_bytes()).unwrap_or(quoted.len());
+    let request = without_version(quoted.get(..end).unwrap_or_default());
+    (method_of(request), request)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A HAR file as one text for each of its entries.
 //!
-//! The file is one JSON value, often in one line, and holds the bodies of replies: it is
-//! read byte by byte, and of a long string the beginning is kept.
+//! The file is one JSON value, often in one line, and holds the bodies of replies: of a long
+//! string the beginning is kept.
 
 /// Bytes of a string that are kept: a URL, a field of a head; not a body.
 const STRING_BYTES_MAX: usize = 2 << 10;
@@ -37,6 +37,17 @@ struct Text {
 }
 
 impl Text {
+    /// How many of these bytes can only be a part of it, and how many of those are kept.
+    fn run(&mut self, bytes: &[u8]) -> (usize, usize) {
+        if self.escaped || self.owed > 0 {
+            return (0, 0);
+        }
+        let run = memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
+        let kept = run.min(STRING_BYTES_MAX.saturating_sub(self.length));
+        self.length += kept;
+        (run, kept)
+    }
+
     /// Whether the byte is kept.
     fn keeps(&mut self, byte: u8) -> bool {
         let is_owed = self.owed > 0;
@@ -60,25 +71,52 @@ pub(super) fn begins(start: &[u8]) -> bool {
 }
 
 impl Entries {
-    /// Takes a byte; says whether an entry ended with it.
-    pub(super) fn take(&mut self, byte: u8, entry: &mut Vec<u8>) -> bool {
-        let within = self.in_list && self.depth > LIST_DEPTH;
-        if let Some(text) = &mut self.string {
-            let ends = byte == b'"' && !text.escaped;
-            let kept = text.keeps(byte);
-            if within && (kept || ends) {
-                push(entry, byte);
-            } else if !within && kept && !ends {
-                self.name.push(byte);
+    /// Takes bytes to the end of an entry; says how many, where there is one.
+    pub(super) fn take(&mut self, bytes: &[u8], entry: &mut Vec<u8>) -> Option<usize> {
+        let mut at = 0;
+        loop {
+            at += self.run(bytes.get(at..)?, entry);
+            let byte = *bytes.get(at)?;
+            at += 1;
+            if self.string.is_some() {
+                self.text(byte, entry);
+            } else if self.structure(byte, entry) {
+                return Some(at);
             }
-            if ends {
-                self.string = None;
-            }
-            return false;
         }
-        self.structure(byte, entry)
     }
 
+    /// Takes what can only be a part of a string; says how many bytes.
+    fn run(&mut self, bytes: &[u8], entry: &mut Vec<u8>) -> usize {
+        let Some(text) = &mut self.string else { return 0 };
+        let (run, kept) = text.run(bytes);
+        let kept = bytes.get(..kept).unwrap_or_default();
+        if self.in_list && self.depth > LIST_DEPTH {
+            let room = ENTRY_BYTES_MAX.saturating_sub(entry.len());
+            entry.extend_from_slice(kept.get(..room).unwrap_or(kept));
+        } else {
+            self.name.extend_from_slice(kept);
+        }
+        run
+    }
+
+    /// Takes a byte of a string.
+    fn text(&mut self, byte: u8, entry: &mut Vec<u8>) {
+        let Some(text) = &mut self.string else { return };
+        let within = self.in_list && self.depth > LIST_DEPTH;
+        let ends = byte == b'"' && !text.escaped;
+        let kept = text.keeps(byte);
+        if within && (kept || ends) {
+            push(entry, byte);
+        } else if !within && kept && !ends {
+            self.name.push(byte);
+        }
+        if ends {
+            self.string = None;
+        }
+    }
+
+    /// Takes a byte that is not of a string; says whether an entry ended with it.
     fn structure(&mut self, byte: u8, entry: &mut Vec<u8>) -> bool {
         match byte {
             b'"' => {
@@ -117,11 +155,14 @@ fn push(entry: &mut Vec<u8>, byte: u8) {
 mod tests {
     use super::{ENTRY_BYTES_MAX, Entries, STRING_BYTES_MAX, begins};
 
-    fn entries(file: &str) -> Vec<String> {
+    fn entries(file: &str, piece: usize) -> Vec<String> {
         let (mut state, mut entry, mut all) = (Entries::default(), Vec::new(), Vec::new());
-        for byte in file.bytes() {
-            if state.take(byte, &mut entry) {
+        // In pieces of all lengths, as a file is read.
+        for piece in file.as_bytes().chunks(piece) {
+            let mut rest = piece;
+            while let Some(end) = state.take(rest, &mut entry) {
                 all.push(String::from_utf8(std::mem::take(&mut entry)).unwrap());
+                rest = &rest[end..];
             }
         }
         all
@@ -133,7 +174,10 @@ mod tests {
         let file = format!(
             "{{ \"log\": {{ \"pages\": [{{\"id\": 1}}], \"entries\" : [ {{\"a\": [1, {{\"b\": \"]}}\"}}]}},\n {{\"c\": \"{body}\"}} ], \"z\": [{{}}] }} }}"
         );
-        let all = entries(&file);
+        let all = entries(&file, file.len());
+        for piece in [1, 2, 3, 7, 4_096] {
+            assert_eq!(entries(&file, piece), all, "in pieces of {piece}");
+        }
         assert_eq!(all.len(), 2, "{all:?}");
         assert_eq!(all[0], "{\"a\":[1,{\"b\":\"]}\"}]}");
         assert!(all[1].len() < STRING_BYTES_MAX + 20);
@@ -146,9 +190,8 @@ mod tests {
     #[test]
     fn an_entry_without_end_does_not_fill_the_memory() {
         let (mut state, mut entry) = (Entries::default(), Vec::new());
-        for byte in b"{\"log\":{\"entries\":[{\"a\":[".iter().chain(std::iter::repeat_n(&b'1', 1 << 20)) {
-            assert!(!state.take(*byte, &mut entry));
-        }
+        assert_eq!(state.take(b"{\"log\":{\"entries\":[{\"a\":[", &mut entry), None);
+        assert_eq!(state.take(&[b'1'; 1 << 20], &mut entry), None);
         assert_eq!(entry.len(), ENTRY_BYTES_MAX);
     }
 }

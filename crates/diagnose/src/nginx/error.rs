@@ -1,11 +1,12 @@
 //! Lines of nginx's error log.
 
-use time::{Date, Month, PrimitiveDateTime};
+use std::sync::LazyLock;
+
+use memchr::memmem::{self, Finder};
 
 use crate::event::Instant;
-use crate::proxy::{Access, By, Ending, Phase};
-
-use super::clock_of;
+use crate::moment;
+use crate::proxy::{Access, By, Ending, Phase, method_of, without_version};
 
 /// What went wrong, by nginx's words; the first that fits decides.
 const WORDS: [(&str, By); 10] = [
@@ -44,6 +45,9 @@ const DOING: [(&str, Phase); 9] = [
     ("while SSL handshaking", Phase::Request),
 ];
 
+/// `2026/03/02 10:10:09`.
+const DATE_BYTES: usize = 19;
+
 /// A line of the error log.
 pub(super) struct Error<'a> {
     at: Instant,
@@ -61,29 +65,24 @@ impl<'a> Error<'a> {
     /// `2026/03/02 10:10:09 [error] 7#7: *5 words`; the time is of the machine's own
     /// zone, which the log does not name.
     pub(super) fn parse(line: &'a str) -> Option<Self> {
-        let (date, rest) = line.split_once(' ')?;
-        let (clock, rest) = rest.split_once(" [")?;
-        let (_level, rest) = rest.split_once("] ")?;
+        let (date, rest) = line.split_at_checked(DATE_BYTES)?;
+        let at = moment::error_log(date)?.assume_utc().into();
+        let (_level, rest) = rest.strip_prefix(" [")?.split_once("] ")?;
         let (process, words) = rest.split_once(": ")?;
         let (pid, tid) = process.split_once('#')?;
         let _numbers: (u64, u64) = (pid.parse().ok()?, tid.parse().ok()?);
-        let mut parts = date.splitn(3, '/');
-        let year = parts.next()?.parse().ok()?;
-        let month = Month::try_from(parts.next()?.parse::<u8>().ok()?).ok()?;
-        let date = Date::from_calendar_date(year, month, parts.next()?.parse().ok()?).ok()?;
-        let at = PrimitiveDateTime::new(date, clock_of(clock)?).assume_utc();
-        Some(Self { at: Instant(at.unix_timestamp_nanos()), words })
+        Some(Self { at, words })
     }
 
     /// Nothing for what is about no request, and for what went as it should.
     pub(super) fn access(&self) -> Option<Access<'a>> {
         let ending = self.ending()?;
-        let request = self.field("request").unwrap_or_default();
-        let name = request.rsplit_once(" HTTP/").map_or(request, |(name, _)| name);
+        let request = self.field(", request: \"").unwrap_or_default();
+        let name = without_version(request);
         Some(Access {
             name: if name.is_empty() { "a connection" } else { name },
-            method: name.split(' ').next().unwrap_or_default(),
-            to: self.field("upstream").map_or("-", authority),
+            method: method_of(name),
+            to: self.field(", upstream: \"").map_or("-", authority),
             begun: Some(self.at),
             ended: Some(self.at),
             ending: Some(ending),
@@ -92,21 +91,33 @@ impl<'a> Error<'a> {
     }
 
     fn ending(&self) -> Option<Ending> {
-        let doing = DOING.iter().find(|(words, _)| self.words.contains(words));
+        static WORDS_AT: LazyLock<Vec<Finder<'static>>> =
+            LazyLock::new(|| finders(WORDS.map(|(words, _)| words)));
+        static DOING_AT: LazyLock<Vec<Finder<'static>>> =
+            LazyLock::new(|| finders(DOING.map(|(words, _)| words)));
+        static CALLS_AT: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| finders(CALLS));
+        let has = |finder: &Finder<'_>| finder.find(self.words.as_bytes()).is_some();
+        let first = |finders: &[Finder<'_>]| finders.iter().position(has);
+        let doing = first(&DOING_AT).and_then(|at| DOING.get(at));
         let phase = doing.map_or(Phase::Untold, |(_, phase)| *phase);
         let is_upstream = doing.is_some_and(|(words, _)| words.contains("upstream"));
-        if let Some((_, by)) = WORDS.iter().find(|(words, _)| self.words.contains(words)) {
+        if let Some((_, by)) = first(&WORDS_AT).and_then(|at| WORDS.get(at)) {
             let by = if is_upstream && *by == By::FrontMalformed { By::BackMalformed } else { *by };
             return Some(Ending { by, phase });
         }
-        let is_call = CALLS.iter().any(|call| self.words.contains(call));
         let by = if is_upstream { By::BackClosed } else { By::FrontClosed };
-        is_call.then_some(Ending { by, phase })
+        first(&CALLS_AT).map(|_| Ending { by, phase })
     }
 
-    /// `, name: "value"`.
-    fn field(&self, name: &str) -> Option<&'a str> {
-        let (_, rest) = self.words.split_once(&format!(", {name}: \""))?;
+    /// What stands behind `, name: "`, as far as the next quote.
+    fn field(&self, beginning: &str) -> Option<&'a str> {
+        let at = memmem::find(self.words.as_bytes(), beginning.as_bytes())?;
+        let rest = self.words.get(at + beginning.len()..)?;
         rest.split_once('"').map(|(value, _)| value)
     }
+}
+
+/// Looks for each of these. What looks is made once: making it takes longer than looking.
+fn finders<const N: usize>(words: [&'static str; N]) -> Vec<Finder<'static>> {
+    words.into_iter().map(Finder::new).collect()
 }

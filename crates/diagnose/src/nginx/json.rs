@@ -7,11 +7,10 @@ mod tests;
 use std::fmt::Write;
 
 use serde::Deserialize;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::{Record, date_of, is_status, seconds};
 use crate::event::Instant;
+use crate::moment;
 use crate::scalar::Scalar;
 
 /// The key that no such log is without.
@@ -120,15 +119,11 @@ impl<'a> Entry<'a> {
 impl Fields<'_> {
     /// The end of the request, as exactly as it is told.
     fn at(&self) -> Option<Instant> {
-        let dated = |text: &str| {
-            let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
-            Some(Instant(at.unix_timestamp_nanos()))
-        };
         let exact = self.msec.said().and_then(instant_of);
         exact
-            .or(self.time_iso8601.said().and_then(dated))
+            .or(self.time_iso8601.said().and_then(moment::rfc3339))
             .or(self.time_local.said().and_then(date_of))
-            .or(self.timestamp.said().and_then(dated))
+            .or(self.timestamp.said().and_then(moment::rfc3339))
     }
 }
 

@@ -123,7 +123,7 @@ impl<'a> Fields<'a> {
 
 fn date(text: &str) -> Option<Instant> {
     let at = PrimitiveDateTime::parse(text, DATE).ok()?;
-    Some(Instant(at.assume_utc().unix_timestamp_nanos()))
+    Some(at.assume_utc().into())
 }
 
 #[cfg(test)]

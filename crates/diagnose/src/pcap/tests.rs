@@ -13,7 +13,7 @@ use crate::finding::Confidence;
 use crate::report;
 use crate::wire::Side::{Client, Peer};
 use talk::{Sent, Talk, together};
-use writer::{ALL, Form, LINKS, Order, capture, linked};
+use writer::{ALL, Form, LINKS, LINKS_V6, Order, capture, in_v6, linked};
 
 const MICROS: (Form, Order) = (Form::Micros, Order::Little);
 
@@ -363,6 +363,16 @@ fn every_form_order_and_link_gives_the_same_finding() {
     assert_eq!(report::text(&read(&packed.finish().unwrap())), expected);
     let zstd = ruzstd::encoding::compress_to_vec(&plain[..], ruzstd::encoding::CompressionLevel::Fastest);
     assert_eq!(report::text(&read(&zstd)), expected);
+}
+
+#[test]
+fn ipv6_tells_the_same() {
+    let packets = in_v6(&together(&[silent(), another(3_000)]));
+    for link in LINKS_V6 {
+        let diagnosis = read(&linked(&packets, MICROS, link));
+        assert_eq!(named(&diagnosis), one("stale-keepalive", Some("silent-drop"), 1), "{link:?}");
+        assert!(report::text(&diagnosis).contains("[2001:db8::"), "{}", report::text(&diagnosis));
+    }
 }
 
 #[test]

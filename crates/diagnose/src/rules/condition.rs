@@ -8,7 +8,7 @@ use super::captured::Captured;
 use super::proxied::Proxied;
 use super::span::Span;
 use crate::event::{After, Failure, Heard};
-use crate::timeline::{Attempt, Mark, Origin, Request};
+use crate::timeline::{Attempt, Origin, Request, Seen};
 use crate::witness::{BalancerSays, Ender, HeadSays, Testimony};
 
 /// What may be asked of an attempt.
@@ -201,7 +201,7 @@ impl Case<'_> {
         }
     }
 
-    fn ends(&self, span: Span) -> Option<(&Mark, &Mark)> {
+    fn ends(&self, span: Span) -> Option<(&Seen, &Seen)> {
         let Self { request, attempt, .. } = self;
         let answered = attempt.answered.as_ref().map(|(mark, _)| mark);
         let (from, to) = match span {

@@ -3,11 +3,13 @@
 
 use super::captured::Captured;
 use super::condition::{Condition, Own};
+use super::proxied::Proxied;
+use crate::proxy::By;
 use crate::timeline::{Attempt, Origin};
 
 /// A set of what attempts can have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Traits(u8);
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Traits(u32);
 
 impl Traits {
     const KEPT: Self = Self(1);
@@ -17,19 +19,39 @@ impl Traits {
     const FAILED: Self = Self(1 << 4);
     const PROXIED: Self = Self(1 << 5);
     const CAPTURED: Self = Self(1 << 6);
+    /// A proxy connected more than once.
+    const RETRIED: Self = Self(1 << 7);
+    const QUEUED: Self = Self(1 << 8);
+    const HANDSHAKE: Self = Self(1 << 9);
+    const EXPECTS_CONTINUE: Self = Self(1 << 10);
+    const BODY_SENT: Self = Self(1 << 11);
+    const RENEGOTIATED: Self = Self(1 << 12);
+    const EXPIRES: Self = Self(1 << 13);
+    /// A proxy says through whom it ended: one for each.
+    const ENDED_BY: u32 = 1 << 14;
 
     /// What an attempt has.
     pub(crate) fn of(attempt: &Attempt) -> Self {
+        let proxied = attempt.proxied.as_ref();
         let has = [
             (Self::KEPT, matches!(attempt.origin, Origin::Kept | Origin::KeptUnseen)),
             (Self::FRESH, attempt.origin == Origin::Fresh),
             (Self::HEAD_SENT, attempt.head_sent.is_some()),
             (Self::ANSWERED, attempt.answered.is_some()),
             (Self::FAILED, attempt.failed.is_some()),
-            (Self::PROXIED, attempt.proxied.is_some()),
+            (Self::PROXIED, proxied.is_some()),
             (Self::CAPTURED, attempt.wire.is_some()),
+            (Self::RETRIED, proxied.is_some_and(|proxied| proxied.waits.retries > 0)),
+            (Self::QUEUED, attempt.queued),
+            (Self::HANDSHAKE, attempt.handshake_begun.is_some()),
+            (Self::EXPECTS_CONTINUE, attempt.expects_continue),
+            (Self::BODY_SENT, attempt.body_sent.is_some()),
+            (Self::RENEGOTIATED, attempt.renegotiated.is_some()),
+            (Self::EXPIRES, attempt.expires.is_some()),
         ];
-        has.into_iter().filter(|(_, has)| *has).fold(Self::default(), |all, (one, _)| all.and(one))
+        let ended_by = proxied.and_then(|proxied| proxied.ending.as_ref()).map(|(_, ending)| ending.by);
+        let has = has.into_iter().filter(|(_, has)| *has).map(|(one, _)| one);
+        has.chain(ended_by.map(Self::ended_by)).fold(Self::default(), Self::and)
     }
 
     /// What an attempt must have for all of these to hold.
@@ -41,7 +63,11 @@ impl Traits {
         match condition {
             Condition::Own(own) => Self::needed_by_own(own),
             Condition::Told(_) => Self::default(),
-            Condition::Proxied(_) => Self::PROXIED,
+            Condition::Proxied(Proxied::EndedBy(by)) => Self::ended_by(by),
+            Condition::Proxied(Proxied::RetriesAbove(_)) => Self::RETRIED,
+            Condition::Proxied(Proxied::EndedIn(_) | Proxied::QueuedMs(_) | Proxied::ConnectedAfterMs(_)) => {
+                Self::PROXIED
+            }
             Condition::Captured(Captured::SentOnEnded(false)) => Self::default(),
             Condition::Captured(_) => Self::CAPTURED,
         }
@@ -65,6 +91,14 @@ impl Traits {
             | Own::HeardByApplication
             | Own::FailedAfter(_)
             | Own::FailedWithin(_) => Self::FAILED,
+            Own::Queued | Own::QueueTook(_) => Self::QUEUED,
+            Own::ConnectTook(_) => Self::FRESH,
+            Own::HandshakeTook(_) => Self::HANDSHAKE,
+            Own::ContinueTook(_) => Self::EXPECTS_CONTINUE,
+            Own::TransferTook(_) => Self::ANSWERED,
+            Own::BodyWritten => Self::BODY_SENT,
+            Own::Renegotiated => Self::RENEGOTIATED,
+            Own::TicketExpired => Self::EXPIRES,
             Own::NoReply
             | Own::ReplyKeeps
             | Own::ReplyCloses
@@ -72,18 +106,13 @@ impl Traits {
             | Own::NotSentAgain
             | Own::MayHaveEffect
             | Own::NoFailedWrite
-            | Own::Queued
             | Own::NeverClosed
-            | Own::Renegotiated
-            | Own::TicketExpired
-            | Own::QueueTook(_)
-            | Own::ConnectTook(_)
-            | Own::HandshakeTook(_)
-            | Own::ContinueTook(_)
-            | Own::TransferTook(_)
-            | Own::BodyWritten
             | Own::RepliedAfterWrite(_) => Self::default(),
         }
+    }
+
+    const fn ended_by(by: By) -> Self {
+        Self(Self::ENDED_BY << by as u32)
     }
 
     const fn and(self, other: Self) -> Self {

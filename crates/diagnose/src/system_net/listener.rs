@@ -22,12 +22,15 @@ const DELIMITED: &str = "\"System.Net";
 const MESSAGE: usize = 3;
 const PROCESS: usize = 5;
 const TIME: usize = 8;
+const COLUMNS: usize = 11;
 
 /// Reads what listeners write.
 #[derive(Default)]
 pub(super) struct Listener {
     /// A delimited event whose quotes are still open.
     open: String,
+    /// How many it has so far.
+    quotes: usize,
     /// The line in which it began.
     begun: u64,
 }
@@ -67,6 +70,7 @@ impl Listener {
         }
         if self.open.is_empty() {
             self.begun = place.line;
+            self.quotes = 0;
         } else {
             self.open.push('\n');
         }
@@ -75,7 +79,8 @@ impl Listener {
             return Written::Foreign;
         }
         self.open.push_str(line);
-        if self.open.bytes().filter(|byte| *byte == b'"').count() % 2 == 1 {
+        self.quotes += memchr::memchr_iter(b'"', line.as_bytes()).count();
+        if self.quotes % 2 == 1 {
             return Written::Part;
         }
         let event = std::mem::take(&mut self.open);
@@ -105,10 +110,10 @@ impl Parts<'_> {
         if !source.starts_with("System.Net") {
             return None;
         }
-        let mut lines = format!("{source} {level}: 0 : {}\n", message.trim_end());
-        for (name, value) in [("ProcessId", process), ("DateTime", at)] {
+        let mut lines = [source, " ", level, ": 0 : ", message.trim_end(), "\n"].concat();
+        for (name, value) in [("    ProcessId=", process), ("    DateTime=", at)] {
             if !value.is_empty() {
-                lines.push_str(&format!("    {name}={value}\n"));
+                lines.extend([name, value, "\n"]);
             }
         }
         Some(lines)
@@ -130,7 +135,7 @@ fn event_of_fields(event: &str) -> Option<String> {
 
 /// The fields of an event; the delimiter is what follows the first one.
 fn fields(event: &str) -> Vec<Cow<'_, str>> {
-    let mut fields = Vec::new();
+    let mut fields = Vec::with_capacity(COLUMNS);
     let mut rest = event;
     let mut delimiter = None;
     loop {
@@ -152,7 +157,9 @@ fn fields(event: &str) -> Vec<Cow<'_, str>> {
 /// A field up to its closing quote, with doubled quotes made single, and what follows.
 fn unquoted(quoted: &str) -> (Cow<'_, str>, &str) {
     let mut from = 0;
-    while let Some(at) = quoted.get(from..).and_then(|rest| rest.find('"')).map(|at| at + from) {
+    while let Some(at) =
+        memchr::memchr(b'"', quoted.as_bytes().get(from..).unwrap_or_default()).map(|at| at + from)
+    {
         let after = quoted.get(at + 1..).unwrap_or_default();
         if after.starts_with('"') {
             from = at + 2;

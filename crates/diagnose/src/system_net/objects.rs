@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 
 use time::OffsetDateTime;
-use time::format_description::well_known::{Rfc2822, Rfc3339};
+use time::format_description::well_known::Rfc2822;
 
 use super::record::{Record, Rest};
 use super::syntax::{Level, Message, Object, Target};
 use crate::event::{After, Event, Extent, Failure, Heard, Id, Instant, Kind};
+use crate::moment;
 
 /// Objects that are remembered: a pool has tens of connections, a server some
 /// thousands of requests at a time. Beyond that all are forgotten, and the log reads
@@ -192,10 +193,7 @@ impl Objects {
                     .fields
                     .iter()
                     .any(|(name, value)| name.eq_ignore_ascii_case("expect") && value.contains("100"));
-                let expires = field(rest, "x-auth-expiry").and_then(|at| {
-                    let at = OffsetDateTime::parse(at, &Rfc3339).ok()?;
-                    Some(Instant(at.unix_timestamp_nanos()))
-                });
+                let expires = field(rest, "x-auth-expiry").and_then(moment::rfc3339);
                 to.tell(Kind::HeadSent { request, expects_continue, expires });
             }
             "HttpWebRequest" => {

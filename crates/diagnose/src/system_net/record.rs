@@ -1,11 +1,9 @@
 //! One event with the lines that belong to it.
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
 use super::syntax::{Footer, Head, Line as Production, Message, Within};
 use crate::event::{Instant, Place};
 use crate::input::Line;
+use crate::moment;
 
 /// The lines of one event that are kept: a certificate has some 40, a call stack
 /// some 100.
@@ -136,8 +134,7 @@ fn stamp(prefix: &str) -> Option<Instant> {
 
 /// The round-trip format of .NET, which is RFC 3339 with seven digits.
 fn instant(text: &str) -> Option<Instant> {
-    let at = OffsetDateTime::parse(text.trim(), &Rfc3339).ok()?;
-    Some(Instant(at.unix_timestamp_nanos()))
+    moment::rfc3339(text.trim())
 }
 
 /// What the prefixes of one shipper have in common: digits, letters, and what stands

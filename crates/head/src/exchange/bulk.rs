@@ -12,7 +12,7 @@ use repono_store::model::{ContainerDeletion, DeleteObject, Deleted};
 use repono_wire::bulk::{DELETES_MAX, End, LINE_BYTES_MAX, Named, Report};
 use repono_wire::listing::Format;
 use repono_wire::native::Target;
-use repono_wire::refusals::CONTAINER_NOT_EMPTY;
+use repono_wire::refusals::{ACCESS_DENIED, CONTAINER_NOT_EMPTY};
 use repono_wire::reply::{self, FieldSink};
 use tokio::task::JoinSet;
 
@@ -139,6 +139,8 @@ impl Work<'_> {
                 Target::Container { account, container: container.clone() }
             }
             Resource::Account { .. } => Target::Account { account },
+            // No path of a bulk delete leads there.
+            Resource::Monitor { .. } => return Err(ACCESS_DENIED),
         };
         caller.reaches(Method::Delete, &target, exchange.source)?;
         exchange.authorize(caller, action, resource, None).map(drop)

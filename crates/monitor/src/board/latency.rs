@@ -9,17 +9,34 @@ use serde::{Deserialize, Serialize};
 
 /// Two significant digits: a quantile is off by less than 1 %. Three would take eight
 /// times the memory, and no chart shows them.
-const DIGITS: u8 = 2;
+pub(super) const DIGITS: u8 = 2;
 /// The unit of the histograms. A small GET takes 200 µs on a head.
-const UNIT_NS: u64 = 10_000;
+pub(super) const UNIT_NS: u64 = 10_000;
 /// The longest time that is told apart from longer ones, in units: 300 s, the longest
 /// bound of the metrics. The maximum is kept beside it, exactly.
-const UNITS_MAX: u64 = 30_000_000;
+pub(super) const UNITS_MAX: u64 = 30_000_000;
 
 // What this takes: two digits are 256 values in the lowest bucket and 128 in each that
 // doubles it; 300 s need 18 buckets, (18 + 1) * 128 counts of 4 bytes, 9.5 KiB. Slots:
 // (600 + 1,440 + 720) of two views, 5,520, so 52 MiB at most. A slot whose slowest
 // request took a second has 10 buckets and 5.6 KiB, and one without requests is not there.
+
+/// The upper ends of a heatmap's rows: each is twice as high as the one before, which
+/// shows what lies far apart and hides what does not matter.
+pub(crate) const ROW_BOUNDS_MS: [u64; ROWS - 1] = {
+    let mut bounds = [1; ROWS - 1];
+    let mut at = 1;
+    while at < bounds.len() {
+        bounds[at] = 2 * bounds[at - 1];
+        at += 1;
+    }
+    bounds
+};
+/// 1 ms to 524 s, and what is beyond.
+const ROWS: usize = 21;
+
+/// How many requests there were in each row.
+pub(crate) type Rows = [u64; ROWS];
 
 /// How finely time is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
@@ -55,6 +72,11 @@ impl Step {
         self.begin(now_s).saturating_sub((self.slots() - 1) * self.seconds())
     }
 
+    /// Where the slots begin and end that are kept of a span.
+    fn range(self, from: u64, to: u64, now_s: u64) -> (u64, u64) {
+        (self.begin(from).max(self.oldest(now_s)), to.min(now_s.saturating_add(1)))
+    }
+
     /// The beginning of the slot of a time.
     pub(crate) const fn begin(self, at_s: u64) -> u64 {
         at_s - at_s % self.seconds()
@@ -64,11 +86,11 @@ impl Step {
 /// What is counted of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
-    at_s: u64,
-    duration_ns: u64,
+    pub(super) at_s: u64,
+    pub(super) duration_ns: u64,
     /// For how many requests it stands.
-    weight: u32,
-    failed: bool,
+    pub(super) weight: u32,
+    pub(super) failed: bool,
     reused: bool,
 }
 
@@ -148,10 +170,18 @@ impl Latency {
     /// The slots from `from` until before `to`, in Unix seconds, as far as they are kept.
     pub(crate) fn points(&self, step: Step, from: u64, to: u64, now_s: u64) -> Vec<Point> {
         let slots = self.slots(step);
-        let first = step.begin(from).max(step.oldest(now_s));
-        let end = to.min(now_s.saturating_add(1));
+        let (first, end) = step.range(from, to, now_s);
         let times = (first..end).step_by(usize::try_from(step.seconds()).unwrap_or(usize::MAX));
         times.map(|t| slots.get(&t).map_or_else(|| Point::empty(t), |slot| slot.point(t))).collect()
+    }
+
+    /// How many requests took how long, in the slots from `from` until before `to`: in
+    /// each as many rows as there are bounds, and one for what is beyond.
+    pub(crate) fn rows(&self, step: Step, from: u64, to: u64, now_s: u64) -> Vec<(u64, Rows)> {
+        let slots = self.slots(step);
+        let (first, end) = step.range(from, to, now_s);
+        let times = (first..end).step_by(usize::try_from(step.seconds()).unwrap_or(usize::MAX));
+        times.map(|t| (t, slots.get(&t).map_or([0; ROWS], Slot::rows))).collect()
     }
 
     /// What outlives the process: minutes and hours. A second is gone within minutes.
@@ -217,6 +247,20 @@ impl Slot {
             // A histogram gives the upper end of a value's range.
             ms: Some([quantile(0.5).min(max), quantile(0.95).min(max), quantile(0.99).min(max), max]),
         }
+    }
+
+    fn rows(&self) -> Rows {
+        let mut rows = [0; ROWS];
+        for value in self.histogram.iter_recorded() {
+            // The range of a value may lie on both sides of a bound: its lower end counts, so
+            // that what took a bound's time exactly is in the row that ends there.
+            let ns = self.histogram.lowest_equivalent(value.value_iterated_to()).saturating_mul(UNIT_NS);
+            let row = ROW_BOUNDS_MS.partition_point(|bound| bound.saturating_mul(1_000_000) < ns);
+            if let Some(row) = rows.get_mut(row) {
+                *row += u64::from(value.count_at_value());
+            }
+        }
+        rows
     }
 
     fn kept(&self, step: Step, t: u64) -> KeptSlot {

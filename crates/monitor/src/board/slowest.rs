@@ -1,10 +1,14 @@
 //! The slowest requests of the last hour, with the attempts that nobody saw.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use repono_journal::read::{Origin, Request};
 use repono_journal::{Phases, Reuse, Side, UrlPath};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::View;
 
 /// Requests that are shown.
 const SHOWN_MAX: usize = 50;
@@ -56,6 +60,60 @@ pub(crate) struct SlowRequest {
     pub(crate) hidden: Vec<Attempt>,
 }
 
+/// Which slow requests are wanted; what is `None` is not asked.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wanted {
+    /// Unix seconds of its end.
+    from: Option<u64>,
+    /// Not included.
+    to: Option<u64>,
+    side: Option<View>,
+    /// The name of the head that served it; only a head's own records tell.
+    head: Option<String>,
+    method: Option<String>,
+    reused: Option<bool>,
+    status: Option<StatusWanted>,
+}
+
+/// `404`, or `5xx` for all of a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StatusWanted {
+    One(u16),
+    Class(u16),
+}
+
+impl<'de> Deserialize<'de> for StatusWanted {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = Cow::<str>::deserialize(from)?;
+        let parsed = match text.strip_suffix("xx") {
+            Some(class) => class.parse().ok().filter(|class| (1..=9).contains(class)).map(Self::Class),
+            None => text.parse().ok().filter(|status| (100..=999).contains(status)).map(Self::One),
+        };
+        parsed.ok_or_else(|| D::Error::custom("a status is 404 or 5xx"))
+    }
+}
+
+impl Wanted {
+    fn includes(&self, attempt: &Attempt) -> bool {
+        let Self { from, to, side, head, method, reused, status } = self;
+        let ended_s = attempt.ended_ns / 1_000_000_000;
+        let of_status = |wanted: &StatusWanted| match wanted {
+            StatusWanted::One(one) => attempt.status == Some(*one),
+            StatusWanted::Class(class) => attempt.status.is_some_and(|status| status / 100 == *class),
+        };
+        from.is_none_or(|from| ended_s >= from)
+            && to.is_none_or(|to| ended_s < to)
+            && side.is_none_or(|side| attempt.side == side.side().as_str())
+            && head
+                .as_ref()
+                .is_none_or(|head| attempt.side == Side::Head.as_str() && attempt.instance == *head)
+            && method.as_ref().is_none_or(|wanted| attempt.method.as_ref() == Some(wanted))
+            && reused.is_none_or(|reused| attempt.idle_before_ns.is_some() == reused)
+            && status.as_ref().is_none_or(of_status)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Slowest {
     /// By minute, each the slowest first.
@@ -92,12 +150,12 @@ impl Slowest {
         }
     }
 
-    pub(super) fn list(&self, now_ns: u64) -> Vec<SlowRequest> {
+    pub(super) fn list(&self, now_ns: u64, wanted: &Wanted) -> Vec<SlowRequest> {
         let oldest = (now_ns / MINUTE_NS).saturating_sub(MINUTES - 1);
         let mut all: Vec<&Attempt> = self.minutes.range(oldest..).flat_map(|(_, list)| list).collect();
         all.sort_by_key(|attempt| std::cmp::Reverse(attempt.duration_ns));
         let mut slowest: Vec<SlowRequest> = Vec::new();
-        for attempt in all.iter().copied() {
+        for attempt in all.iter().copied().filter(|attempt| wanted.includes(attempt)) {
             if slowest.len() == SHOWN_MAX {
                 break;
             }
@@ -164,6 +222,10 @@ impl Attempt {
             connection: request.balancer_id.unwrap_or(request.connection).to_string(),
             request: request.trans_id.as_deref().map(str::to_owned),
         }
+    }
+
+    pub(crate) const fn begun_ns(&self) -> u64 {
+        self.ended_ns.saturating_sub(self.duration_ns)
     }
 
     pub(crate) fn path(&self) -> &str {

@@ -6,7 +6,7 @@ use repono_core::id::ConnectionId;
 use repono_journal::read::{Change, Fact, Origin, Record, Request};
 use repono_journal::{Phases, Reuse, Side, Stamp};
 
-use super::{Board, KeptBoard, Point, Step, View};
+use super::{Board, KeptBoard, Point, Step, View, Wanted};
 
 const SECOND: u64 = 1_000_000_000;
 const MS: u64 = 1_000_000;
@@ -144,7 +144,7 @@ fn a_slow_request_shows_the_attempt_that_nobody_saw() {
     for request in [first, second, other, of_head] {
         take(&mut board, request, NOW);
     }
-    let slowest = board.slowest(NOW);
+    let slowest = board.slowest(NOW, &Wanted::default());
     let seconds: Vec<u64> = slowest.iter().map(|slow| slow.last.duration_ns / SECOND).collect();
     assert_eq!(seconds, [5, 3, 2]);
     let hidden = &slowest[0].hidden;
@@ -155,7 +155,7 @@ fn a_slow_request_shows_the_attempt_that_nobody_saw() {
     );
     assert!(slowest[1].hidden.is_empty() && slowest[2].hidden.is_empty());
     assert_eq!(board.totals().resent, 1);
-    assert!(board.slowest(NOW + 3_600 * SECOND).is_empty(), "of the last hour");
+    assert!(board.slowest(NOW + 3_600 * SECOND, &Wanted::default()).is_empty(), "of the last hour");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn of_slow_requests_and_changes_so_many_are_kept() {
         };
         board.take(&record("balancer", Fact::Change(change)), NOW);
     }
-    let slowest = board.slowest(NOW);
+    let slowest = board.slowest(NOW, &Wanted::default());
     assert_eq!((slowest.len(), slowest[0].last.duration_ns), (50, 777 * MS));
     let changes = board.changes();
     assert_eq!((changes.len(), changes[0].at_ms), (1_000, NOW / MS));
@@ -183,7 +183,7 @@ fn no_credential_is_shown_though_a_journal_should_hold_one() {
     let mut board = Board::default();
     let path = "/demo/x%3Ftoken=PREA_canary/y?token=PREA_canary#RT1.canary";
     take(&mut board, Request { path: Cow::Borrowed(path), ..request(Side::Head, NOW, 2 * SECOND) }, NOW);
-    let shown = format!("{:?}", board.slowest(NOW));
+    let shown = format!("{:?}", board.slowest(NOW, &Wanted::default()));
     let kept = serde_json::to_string(&board.kept()).unwrap();
     assert!(shown.contains("/demo/x%3Ftoken=PREA_") && !shown.contains("canary"), "{shown}");
     assert!(!kept.contains("canary"), "{kept}");
@@ -203,7 +203,10 @@ fn what_was_kept_is_gone_on_with() {
             assert_eq!(points(&resumed, view, step), points(&board, view, step), "{view:?} {step:?}");
         }
     }
-    assert_eq!(format!("{:?}", resumed.slowest(NOW)), format!("{:?}", board.slowest(NOW)));
+    assert_eq!(
+        format!("{:?}", resumed.slowest(NOW, &Wanted::default())),
+        format!("{:?}", board.slowest(NOW, &Wanted::default()))
+    );
     assert_eq!(serde_json::to_string(&resumed.kept()).unwrap(), text);
 }
 

@@ -10,10 +10,11 @@ use repono_journal::Stamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::board::{Attempt, Point, Step, View, in_ms};
+use crate::board::{Attempt, Point, ROW_BOUNDS_MS, Rows, Step, View, Wanted, in_ms};
 use crate::collector::SharedBoard;
 
-use super::{Door, Refusal, refused};
+use super::refusal::{Refusal, refused};
+use super::{Door, har};
 
 const NO_JOURNALS: Refusal = Refusal {
     code: "NoJournals",
@@ -24,6 +25,13 @@ const QUERY: Refusal = Refusal {
     code: "InvalidQuery",
     message: "The query cannot be read.",
     hint: "from and to are Unix seconds, step is second, minute or hour, side is client or head.",
+};
+
+const SLOWEST_QUERY: Refusal = Refusal {
+    code: "InvalidQuery",
+    message: "The query cannot be read.",
+    hint: "from and to are Unix seconds, side is client or head, head is a name, method is GET or the like, \
+           reused is true or false, status is 404 or 5xx.",
 };
 
 /// What of a series is wanted.
@@ -75,9 +83,47 @@ pub(super) async fn series(
     })
 }
 
-pub(super) async fn slowest(State(door): State<Door>) -> Response<Body> {
+/// One point of a series by itself.
+pub(super) fn point(point: &Point) -> Value {
+    let [p50, p95, p99, max] = match point.ms {
+        Some(ms) => ms.map(Value::from),
+        None => [const { Value::Null }; 4],
+    };
+    json!({
+        "t": point.t, "count": point.count, "failed": point.failed, "reused": point.reused,
+        "p50": p50, "p95": p95, "p99": p99, "max": max,
+    })
+}
+
+pub(super) async fn heatmap(
+    State(door): State<Door>,
+    query: Result<Query<SeriesQuery>, QueryRejection>,
+) -> Response<Body> {
+    let Ok(Query(SeriesQuery { from, to, step, side })) = query else {
+        return refused(StatusCode::BAD_REQUEST, QUERY);
+    };
     told(&door, |board| {
-        let slowest = board.lock().slowest(Stamp::now().wall_ns);
+        let now_s = Stamp::now().wall_ns / 1_000_000_000;
+        let (from, to) = (from.unwrap_or_default(), to.unwrap_or(u64::MAX));
+        let rows = board.lock().latency(side).rows(step, from, to, now_s);
+        let (t, counts): (Vec<u64>, Vec<Rows>) = rows.into_iter().unzip();
+        json!({
+            "side": side,
+            "step_s": step.seconds(),
+            "t": t,
+            "bounds_ms": ROW_BOUNDS_MS,
+            "counts": counts,
+        })
+    })
+}
+
+pub(super) async fn slowest(
+    State(door): State<Door>,
+    query: Result<Query<Wanted>, QueryRejection>,
+) -> Response<Body> {
+    let Ok(Query(wanted)) = query else { return refused(StatusCode::BAD_REQUEST, SLOWEST_QUERY) };
+    told(&door, |board| {
+        let slowest = board.lock().slowest(Stamp::now().wall_ns, &wanted);
         let requests = slowest.iter().map(|request| {
             let mut told = attempt(&request.last);
             let hidden: Vec<Value> =
@@ -109,6 +155,15 @@ fn attempt(attempt: &Attempt) -> Map<String, Value> {
         ("request", attempt.request.as_deref().into()),
     ];
     fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+}
+
+/// The same for other tools: one entry for each attempt.
+pub(super) async fn slowest_har(
+    State(door): State<Door>,
+    query: Result<Query<Wanted>, QueryRejection>,
+) -> Response<Body> {
+    let Ok(Query(wanted)) = query else { return refused(StatusCode::BAD_REQUEST, SLOWEST_QUERY) };
+    told(&door, |board| har::log(&board.lock().slowest(Stamp::now().wall_ns, &wanted)))
 }
 
 pub(super) async fn closes(State(door): State<Door>) -> Response<Body> {

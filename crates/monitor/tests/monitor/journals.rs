@@ -16,12 +16,12 @@ use crate::site::{Monitor, Site};
 
 const MS: u64 = 1_000_000;
 
-fn following(site: &Site) -> Config {
+pub(crate) fn following(site: &Site) -> Config {
     Config { journals: vec![site.path("journal")], state_dir: Some(site.path("state")), ..site.config() }
 }
 
 /// Requests of 1 ms, 2 ms … of a head, one of a client, a connection's end, a change.
-fn write(folder: &Path, requests: u64) {
+pub(crate) fn write(folder: &Path, requests: u64) {
     let journal = Journal::open(JournalConfig::new(folder, "head", "head-1")).expect("a journal");
     let mut recorder = journal.recorder();
     let (now, address) = (Stamp::now(), ([127, 0, 0, 1], 7).into());
@@ -59,7 +59,7 @@ fn total(series: &Value, column: &str) -> u64 {
     series[column].as_array().expect("a column").iter().filter_map(Value::as_u64).sum()
 }
 
-async fn series(monitor: &Monitor, query: &str, count: u64) -> Value {
+pub(crate) async fn series(monitor: &Monitor, query: &str, count: u64) -> Value {
     let path = format!("/api/v1/series?{query}");
     monitor.until(&path, |reply| total(&reply.json(), "count") == count).await.json()
 }

@@ -4,16 +4,18 @@
 #![expect(clippy::expect_used, reason = "a test that cannot go on must end")]
 
 mod journals;
+mod live;
+mod log_in;
 mod site;
 
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use repono_monitor::{Config, MonitorError, run};
+use repono_monitor::{Config, ConfigError, MonitorError, run};
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use site::{Site, ask};
+use site::Site;
 
 fn samples(text: &str) -> Vec<&str> {
     text.lines().filter(|line| !line.starts_with('#')).collect()
@@ -34,7 +36,7 @@ async fn the_page_is_strict() {
         ("/api/v1/heads", 503, "application/json"),
         ("/page/main.js/..", 404, "application/json"),
     ] {
-        let reply = ask(&mut connection, "GET", path).await;
+        let reply = monitor.over(&mut connection, "GET", path).await;
         assert_eq!((reply.status.as_u16(), reply.header("content-type")), (status, media), "{path}");
         assert_eq!(
             reply.header("content-security-policy"),
@@ -48,16 +50,16 @@ async fn the_page_is_strict() {
         assert_eq!(reply.header("cache-control"), if file { "no-cache" } else { "no-store" });
         assert_eq!(reply.header("cross-origin-resource-policy"), "same-origin");
     }
-    let refused = ask(&mut connection, "POST", "/metrics").await;
+    let refused = monitor.over(&mut connection, "POST", "/metrics").await;
     assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(refused.header("x-content-type-options"), "nosniff");
     assert_eq!(refused.json()["error"]["code"], "MethodNotAllowed");
-    assert_eq!(ask(&mut connection, "GET", "/x").await.json()["error"]["code"], "NotFound");
+    assert_eq!(monitor.over(&mut connection, "GET", "/x").await.json()["error"]["code"], "NotFound");
 
     // What the page names is there.
-    let page = ask(&mut connection, "GET", "/").await.text().to_owned();
+    let page = monitor.over(&mut connection, "GET", "/").await.text().to_owned();
     for named in page.split('"').filter(|word| word.starts_with("/page/")) {
-        let reply = ask(&mut connection, "GET", named).await;
+        let reply = monitor.over(&mut connection, "GET", named).await;
         assert_eq!(reply.status, StatusCode::OK, "{named}");
         assert!(reply.header("etag").starts_with('"'), "{named}");
     }
@@ -141,7 +143,7 @@ async fn the_end_is_orderly_and_does_not_wait_for_idle_connections() {
     let site = Site::new();
     let monitor = site.start().await;
     let mut idle = monitor.connect().await;
-    assert_eq!(ask(&mut idle, "GET", "/healthcheck").await.text(), "OK\n");
+    assert_eq!(monitor.over(&mut idle, "GET", "/healthcheck").await.text(), "OK\n");
     let _unused = monitor.connect().await;
     let address = monitor.https;
     monitor.end().await;
@@ -161,6 +163,11 @@ async fn what_cannot_start_says_why() {
     let error = attempt(Config { listen, ..site.config() }).await.expect_err("taken");
     assert_eq!(error.to_string(), format!("cannot listen on {listen}"));
     assert!(matches!(error, MonitorError::Listen { .. }));
+    let vending = Some("https://localhost:1".parse().expect("a URL"));
+    let config = Config { vending: vending.clone(), ca: Some(site.path("missing")), ..site.config() };
+    assert!(matches!(attempt(config).await, Err(MonitorError::File { .. })));
+    let config = Config { vending, ca: None, ..site.config() };
+    assert!(matches!(attempt(config).await, Err(MonitorError::Config(_))));
 }
 
 #[test]
@@ -171,4 +178,14 @@ fn the_configuration_is_closed() {
     assert_eq!(config.name, "monitor");
     assert!(toml::from_str::<Config>(&format!("{text}hosts = 1\n{tls}")).is_err());
     assert!(toml::from_str::<Config>(&format!("{text}{tls}ca = 'a'\n")).is_err());
+    let with = |more: &str| toml::from_str::<Config>(&format!("{text}{more}{tls}"));
+    let both = with("vending = 'https://vending:7444'\nca = 'ca.pem'\n").expect("valid");
+    assert_eq!(both.validate(), Ok(()));
+    for half in ["vending = 'https://vending:7444'\n", "ca = 'ca.pem'\n"] {
+        assert_eq!(with(half).expect("each is valid").validate(), Err(ConfigError::VendingWithoutCa));
+    }
+    for wrong in ["http://vending:7444", "vending", "https://vending/v1/tickets"] {
+        let error = with(&format!("vending = '{wrong}'\nca = 'ca.pem'\n")).expect_err("refused").to_string();
+        assert!(error.contains("https://HOST:PORT"), "{error}");
+    }
 }

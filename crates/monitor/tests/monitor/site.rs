@@ -7,16 +7,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::Path;
 use axum::http::{HeaderMap, Request, StatusCode};
-use axum::routing::get;
+use axum::routing::{get, post};
 use http_body_util::BodyExt;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use repono_monitor::{BoundAddresses, Config, MonitorError, run};
+use repono_monitor::{BoundAddresses, Config, MonitorError, offer, run};
 use repono_net::tls;
 use rustls_pki_types::ServerName;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::{TcpStream, UnixListener};
 use tokio::sync::oneshot;
@@ -24,7 +25,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 /// No step of a test takes longer on a machine that works.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 const HEADS: &str = r#"[
     {"name":"head-1","address":"127.0.0.1:1","state":"ready","weight":1,"connections":3,"only":false,"failing":null,"counters":{"requests-shed-by-age":9}},
@@ -57,6 +58,10 @@ impl Site {
         self.directory.path().join(name)
     }
 
+    pub(crate) fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
     pub(crate) fn config(&self) -> Config {
         Config {
             name: "monitor-7".to_owned(),
@@ -64,6 +69,9 @@ impl Site {
             balancer_admin_socket: self.path("balancer.sock"),
             journals: Vec::new(),
             state_dir: None,
+            vending: None,
+            ca: None,
+            one_time_link: Some(self.path("link.json")),
             // One pair stands in for both: making an RSA key would take longer than
             // every test here.
             tls: repono_net::tls::TlsFiles {
@@ -75,11 +83,27 @@ impl Site {
         }
     }
 
+    /// Starts a monitor and logs in.
     pub(crate) async fn start(&self) -> Monitor {
         self.start_with(self.config()).await
     }
 
     pub(crate) async fn start_with(&self, config: Config) -> Monitor {
+        let mut monitor = self.start_alone(config).await;
+        let reply = monitor.get(&monitor.link).await;
+        assert_eq!(reply.status, StatusCode::SEE_OTHER);
+        let cookie = reply.header("set-cookie").split(';').next().expect("a cookie");
+        monitor.cookie = cookie.to_owned();
+        monitor
+    }
+
+    /// Starts a monitor; nobody is logged in.
+    pub(crate) async fn start_alone(&self, config: Config) -> Monitor {
+        let now_ms = repono_journal::Stamp::now().wall_ns / 1_000_000;
+        let offer = offer(&[7; 32], "demo:demo", now_ms).expect("an offer");
+        if let Some(link) = &config.one_time_link {
+            fs::write(link, &offer.file).expect("written");
+        }
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, bound) = oneshot::channel();
         let ended = tokio::spawn(run(config, |bound| ready.send(bound).expect("awaited"), async {
@@ -87,13 +111,27 @@ impl Site {
             let _ = stopped.await;
         }));
         let BoundAddresses { https } = bound.await.expect("it began");
-        Monitor { https, ca_pem: self.ca_pem.clone(), stop, ended }
+        let link = format!("/login?once={}", *offer.secret);
+        Monitor { https, ca_pem: self.ca_pem.clone(), link, cookie: String::new(), stop, ended }
     }
 
     pub(crate) fn balancer(&self) -> Balancer {
         let path = self.path("balancer.sock");
         let listener = UnixListener::bind(&path).expect("bound");
-        let routes = Router::new().route("/v1/heads", get(async || HEADS));
+        let order = async |headers: HeaderMap, Path((name, order)): Path<(String, String)>| {
+            let person = headers.get("repono-on-behalf-of").and_then(|person| person.to_str().ok());
+            match (person, name.as_str()) {
+                (Some("demo:demo"), "head-1" | "only") => (StatusCode::OK, HEADS.to_owned()),
+                (Some("demo:demo"), _) => {
+                    let error = json!({"code": "UnknownHead", "message": "no such head", "hint": order});
+                    (StatusCode::NOT_FOUND, json!({"error": error}).to_string())
+                }
+                (Some(_) | None, _) => (StatusCode::FORBIDDEN, String::new()),
+            }
+        };
+        let routes = Router::new()
+            .route("/v1/heads", get(async || HEADS))
+            .route("/v1/heads/{name}/{*order}", post(order));
         Balancer { path, task: tokio::spawn(async move { axum::serve(listener, routes).await }) }
     }
 }
@@ -114,6 +152,9 @@ impl Balancer {
 pub(crate) struct Monitor {
     pub(crate) https: SocketAddr,
     ca_pem: String,
+    /// The path of the one-time link.
+    pub(crate) link: String,
+    cookie: String,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<Result<(), MonitorError>>,
 }
@@ -150,7 +191,37 @@ impl Monitor {
     }
 
     pub(crate) async fn ask(&self, method: &str, path: &str) -> Reply {
-        ask(&mut self.connect().await, method, path).await
+        self.over(&mut self.connect().await, method, path).await
+    }
+
+    /// The same on a connection that is there.
+    pub(crate) async fn over(&self, sender: &mut SendRequest<Body>, method: &str, path: &str) -> Reply {
+        self.send(sender, method, path, &[("cookie", &self.cookie)], "").await
+    }
+
+    /// A request with these fields alone.
+    pub(crate) async fn send(
+        &self,
+        sender: &mut SendRequest<Body>,
+        method: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> Reply {
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost");
+        for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).expect("a request");
+        let response = sender.send_request(request).await.expect("answered");
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("whole").to_bytes();
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// The session's cookie, as it is sent.
+    pub(crate) fn cookie(&self) -> &str {
+        &self.cookie
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
@@ -175,13 +246,4 @@ impl Monitor {
         drop(self.stop);
         timeout(LIMIT, self.ended).await.expect("in time").expect("no panic").expect("in order");
     }
-}
-
-pub(crate) async fn ask(sender: &mut SendRequest<Body>, method: &str, path: &str) -> Reply {
-    let request = Request::builder().method(method).uri(path).header("host", "localhost");
-    let request = request.body(Body::empty()).expect("a request");
-    let response = sender.send_request(request).await.expect("answered");
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await.expect("whole").to_bytes();
-    Reply { status: parts.status, headers: parts.headers, body }
 }

@@ -211,10 +211,10 @@ fn an_action_on_the_wrong_kind_of_resource_is_never_permitted() {
     let alice = alice();
     let set = set(&[("demo", Attachment::User(1), ALLOW_ALL)]);
     for action in Action::ALL {
-        let paths = ["demo", "demo/files", "demo/files/a"];
+        let paths = ["demo", "demo/files", "demo/files/a", "demo!"];
         let found = paths.map(|path| reason(&set, Actor::User(&alice), action, path));
         assert_eq!(found.iter().filter(|r| r.is_none()).count(), 1, "{action:?}");
-        assert_eq!(found.iter().filter(|r| **r == Some(Reason::ActionDoesNotFit)).count(), 2, "{action:?}");
+        assert_eq!(found.iter().filter(|r| **r == Some(Reason::ActionDoesNotFit)).count(), 3, "{action:?}");
     }
 }
 

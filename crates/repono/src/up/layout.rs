@@ -45,6 +45,11 @@ impl Layout {
         self.root.join("monitor")
     }
 
+    /// The one-time link that the monitor takes when it starts.
+    pub(crate) fn one_time_link(&self) -> PathBuf {
+        self.run().join("monitor-link.json")
+    }
+
     pub(crate) fn store(&self) -> PathBuf {
         self.root.join("store")
     }

@@ -152,6 +152,9 @@ impl Plan {
                 balancer_admin_socket: layout.socket("balancer"),
                 journals: vec![layout.journal()],
                 state_dir: Some(layout.monitor()),
+                vending: Some(url(self.vending).parse()?),
+                ca: Some(layout.ca()),
+                one_time_link: Some(layout.one_time_link()),
                 tls: TlsFiles {
                     ecdsa_chain: secret("server-ecdsa.pem"),
                     ecdsa_key: secret("server-key-ecdsa.pem"),
@@ -223,6 +226,10 @@ impl Plan {
     pub(super) fn servers(&self, layout: &Layout) -> Vec<Service> {
         let heads = self.heads.iter().map(|head| service(layout, &head.name, "head"));
         std::iter::once(service(layout, "vending", "vending")).chain(heads).collect()
+    }
+
+    pub(super) fn monitor_url(&self) -> String {
+        url(self.monitor)
     }
 
     pub(super) fn monitor(&self, layout: &Layout) -> Service {

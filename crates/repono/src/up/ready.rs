@@ -29,15 +29,19 @@ impl Ready {
         write_private(path, format!("{}\n", serde_json::to_string(self)?).as_bytes())
     }
 
-    /// What a person sees: the addresses and the next commands to try.
-    pub(crate) fn for_people(&self) -> String {
+    /// What a person sees: the addresses, the link into the monitor where it may be shown,
+    /// and the next commands to try.
+    pub(crate) fn for_people(&self, link: Option<&str>) -> String {
         let profile = self.profile.display();
+        let link = link.map_or(String::new(), |link| {
+            format!("\n  log in    {link}\n            (opens the monitor once, within 10 minutes)")
+        });
         format!(
             "Repono is up.\n\
              \n  balancer  {}   (what clients use)\
              \n  heads     {}\
              \n  vending   {}\
-             \n  monitor   {}\
+             \n  monitor   {}{link}\
              \n  CA        {}\
              \n  profile   {profile}\
              \n  journal   {}\n\

@@ -26,6 +26,8 @@ fn a_ticket_is_remembered_in_both_forms() {
         }
     }
     assert_eq!(memory.len(), 2);
+    assert!(memory.holds(&presented(&headers(&claims()))));
+    assert!(!memory.holds(&presented(&headers(&numbered(1)))));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use repono_core::time::utc_seconds;
+use repono_store::rights::key_rows;
 use repono_ticket::keyring::{KeyRow, Role, RotationError};
 use serde::Serialize;
 
@@ -38,7 +39,7 @@ impl From<&KeyRow> for View {
 }
 
 pub(super) async fn list(State(office): State<Arc<Office>>) -> Result<Response<Body>, Fault> {
-    let rows = key_ring::rows_of(&office.identity().await?.keys);
+    let rows = key_rows(&office.identity().await?.keys);
     Ok(json(StatusCode::OK, &rows.iter().map(View::from).collect::<Vec<_>>()))
 }
 

@@ -14,8 +14,8 @@ use repono_ticket::keyring::{Role, active};
 use tempfile::TempDir;
 
 use super::{FirstRun, FirstRunError, Masters, audit, initialise, renew_secrets};
-use crate::key_ring::rows_of;
 use crate::secret::{Kept, Secret};
+use repono_store::rights::key_rows;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_439_686_983);
 
@@ -50,7 +50,7 @@ async fn a_new_store_is_filled_once() {
     let run = first(&store).await.expect("made now");
     let identity = store.meta().identity().await.expect("read");
     for role in Role::ALL {
-        assert!(active(&rows_of(&identity.keys), role).is_some(), "{role:?}");
+        assert!(active(&key_rows(&identity.keys), role).is_some(), "{role:?}");
     }
     assert_eq!(identity.users.len(), 1);
     assert!(user_secret_is(&store, &run).await);

@@ -1,7 +1,9 @@
 use repono_ticket::MasterKey;
 use repono_ticket::keyring::{KeyRow, KeyState, PENDING_S, Role, RotationError, active};
 
-use super::{Masters, RingError, changed, complete, revoke, rotate, row_of, stored_of, tend};
+use repono_store::rights::key_rows;
+
+use super::{Masters, RingError, changed, complete, revoke, rotate, stored_of, tend};
 use crate::limits::TLS_TICKET_KEY_AGE_MAX;
 
 const NOW: u64 = 1_439_686_983;
@@ -27,7 +29,7 @@ fn rows_survive_the_way_through_the_store() {
         revoke(&rows, Role::Preauth, &active(&rows, Role::Preauth).expect("one").id.clone(), &masters(), NOW)
             .expect("revoked");
     for row in &rows {
-        assert!(row_of(&stored_of(row)) == *row, "{row:?}");
+        assert!(key_rows(&[stored_of(row)]) == [row.clone()], "{row:?}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::limits::CONNECTIONS_PER_SOURCE_MAX;
-use crate::throttle::Source;
+use repono_net::throttle::Source;
 
 /// Open connections by source. Bounded by the connections that are open.
 #[derive(Clone, Debug, Default)]

@@ -130,7 +130,7 @@ pub(super) fn status(line: &str) -> Option<u16> {
 /// A date of a reply (RFC 9110 section 5.6.7).
 pub(super) fn clock(value: &str) -> Option<Instant> {
     let dated = value.strip_suffix("GMT").map(|date| format!("{date}+0000"))?;
-    OffsetDateTime::parse(&dated, &Rfc2822).ok().map(|at| Instant(at.unix_timestamp_nanos()))
+    OffsetDateTime::parse(&dated, &Rfc2822).ok().map(Instant::from)
 }
 
 /// What an exit code of curl's means (`man curl`, EXIT CODES); `None` for none that a

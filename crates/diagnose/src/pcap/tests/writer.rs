@@ -30,7 +30,7 @@ pub(super) const ALL: [(Form, Order); 8] = [
 ];
 
 /// What stands before an IPv4 header, by link type.
-pub(super) const LINKS: [(u16, &[u8]); 8] = [
+pub(super) const LINKS: [(u16, &[u8]); 10] = [
     (1, &[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0]),
     (1, &[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xa8, 0, 5, 0x81, 0, 0, 7, 8, 0]),
     (0, &[2, 0, 0, 0]),
@@ -39,7 +39,40 @@ pub(super) const LINKS: [(u16, &[u8]); 8] = [
     (228, &[]),
     (113, &[0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0]),
     (276, &[8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0]),
+    (9, &[0xff, 3, 0, 0x21]),
+    (9, &[0, 0x21]),
 ];
+
+/// The same before an IPv6 header.
+pub(super) const LINKS_V6: [(u16, &[u8]); 7] = [
+    (1, &[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd]),
+    (0, &[24, 0, 0, 0]),
+    (108, &[0, 0, 0, 30]),
+    (101, &[]),
+    (229, &[]),
+    (276, &[0x86, 0xdd, 0, 0, 0, 0, 0, 2, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0]),
+    (9, &[0xff, 3, 0, 0x57]),
+];
+
+/// The same packets in IPv6, from and to addresses that end as theirs do; with a header of
+/// options between, as it may stand there.
+pub(super) fn in_v6(packets: &[Sent]) -> Vec<Sent> {
+    let in_v6 = |packet: &Sent| {
+        let (v4, tcp) = packet.ip.split_at(20);
+        let length = u16::try_from(8 + tcp.len()).unwrap();
+        let mut ip = vec![0x60, 0, 0, 0];
+        ip.extend(length.to_be_bytes());
+        ip.extend([0, v4[8]]);
+        for address in [&v4[12..16], &v4[16..20]] {
+            ip.extend([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0]);
+            ip.extend(address);
+        }
+        ip.extend([6, 0, 1, 4, 0, 0, 0, 0]);
+        ip.extend(tcp);
+        Sent { micros: packet.micros, ip }
+    };
+    packets.iter().map(in_v6).collect()
+}
 
 struct Writer(Order, Vec<u8>);
 

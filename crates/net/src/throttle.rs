@@ -19,27 +19,27 @@ use tokio::time::Instant;
 
 /// Failures that a source or a user may make at once: a person's slips and a
 /// script's restarts.
-pub(crate) const FAILURES_MAX: u32 = 10;
+pub const FAILURES_MAX: u32 = 10;
 /// One more failure after this long: 14,400 guesses a day.
-pub(crate) const REFILL: Duration = Duration::from_secs(6);
+pub const REFILL: Duration = Duration::from_secs(6);
 /// Sources, and users, that are remembered: some 20 MiB of long names at worst.
 /// Beyond that the one whose last failure is longest ago is forgotten.
-pub(crate) const ENTRIES_MAX: usize = 65_536;
+pub const ENTRIES_MAX: usize = 65_536;
 
 /// From an empty bucket to a full one.
 const REFILL_ALL: Duration = Duration::from_secs(REFILL.as_secs() * FAILURES_MAX as u64);
 
 /// A log-in that is not looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limited {
+pub struct Limited {
     /// After how long the next one is.
-    pub(crate) retry_after: Duration,
+    pub retry_after: Duration,
 }
 
 /// The network that counts as one source: an IPv4 address, or the /64 that an
 /// IPv6 host chooses its addresses from (RFC 4291 section 2.5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Source(IpAddr);
+pub struct Source(IpAddr);
 
 impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {
@@ -55,38 +55,46 @@ impl From<IpAddr> for Source {
 
 /// The failures of late.
 #[derive(Debug)]
-pub(crate) struct Throttle {
-    sources: Table<Source>,
-    users: Table<Box<str>>,
+pub struct Throttle {
+    sources: Failures<Source>,
+    users: Failures<Box<str>>,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Throttle {
     /// Nobody has failed yet.
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self::with_entries(ENTRIES_MAX)
     }
 
     fn with_entries(entries_max: usize) -> Self {
-        Self { sources: Table::new(entries_max), users: Table::new(entries_max) }
+        Self { sources: Failures::with_entries(entries_max), users: Failures::with_entries(entries_max) }
     }
 
     /// Whether a log-in may be looked at.
     ///
     /// *Errors*: [`Limited`], with the longer of the two waits.
-    pub(crate) fn check(&self, source: Source, user: &str, now: Instant) -> Result<(), Limited> {
+    pub fn check(&self, source: Source, user: &str, now: Instant) -> Result<(), Limited> {
         let retry_after = self.sources.wait(&source, now).max(self.users.wait(user, now));
         if retry_after.is_zero() { Ok(()) } else { Err(Limited { retry_after }) }
     }
 
     /// Takes a token of the source and one of the user.
-    pub(crate) fn failed(&mut self, source: Source, user: &str, now: Instant) {
+    pub fn failed(&mut self, source: Source, user: &str, now: Instant) {
         self.sources.take(source, now);
         self.users.take(user.into(), now);
     }
 }
 
+/// The buckets of those who failed of late.
 #[derive(Debug)]
-struct Table<K> {
+pub struct Failures<K> {
     entries: HashMap<K, Bucket>,
     /// Keys by the number of their last failure, oldest first.
     order: BTreeMap<u64, K>,
@@ -102,13 +110,25 @@ struct Bucket {
     number: u64,
 }
 
-impl<K: Clone + Eq + Hash> Table<K> {
-    fn new(entries_max: usize) -> Self {
+impl<K: Clone + Eq + Hash> Default for Failures<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Clone + Eq + Hash> Failures<K> {
+    /// Nobody has failed yet; at most [`ENTRIES_MAX`] are remembered.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_entries(ENTRIES_MAX)
+    }
+
+    fn with_entries(entries_max: usize) -> Self {
         Self { entries: HashMap::new(), order: BTreeMap::new(), failures: 0, entries_max }
     }
 
     /// Until a token is there; zero if one is.
-    fn wait<Q: Eq + Hash + ?Sized>(&self, key: &Q, now: Instant) -> Duration
+    pub fn wait<Q: Eq + Hash + ?Sized>(&self, key: &Q, now: Instant) -> Duration
     where
         K: Borrow<Q>,
     {
@@ -117,7 +137,8 @@ impl<K: Clone + Eq + Hash> Table<K> {
         (missing + REFILL).saturating_sub(REFILL_ALL)
     }
 
-    fn take(&mut self, key: K, now: Instant) {
+    /// Takes a token, for a failure.
+    pub fn take(&mut self, key: K, now: Instant) {
         self.failures += 1;
         let number = self.failures;
         let before = self.entries.get(&key).copied();
