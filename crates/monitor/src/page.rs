@@ -81,7 +81,7 @@ const MAIN: &str = "/page/main.js";
 pub(crate) const LOGIN_STYLE: &str = "/page/login.css";
 /// What all pages look like.
 pub(crate) const STYLES: [&str; 2] = ["/page/tokens.css", "/page/page.css"];
-const ICON: &str = "/page/icon.svg";
+pub(crate) const ICON: &str = "/page/icon.svg";
 /// Not a module: it brings a global, and must have run before the modules do.
 const CHART_LIBRARY: &str = "/page/uplot-1.6.32.min.js";
 

@@ -60,8 +60,10 @@ async fn the_form_needs_no_script_and_sends_to_us_alone() {
     assert_eq!(form.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(
         form.header("content-security-policy"),
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     );
+    // With no-referrer, browsers send the form with `Origin: null`.
+    assert_eq!(form.header("referrer-policy"), "strict-origin");
     assert_eq!(
         (form.header("x-content-type-options"), form.header("cache-control")),
         ("nosniff", "no-store")
