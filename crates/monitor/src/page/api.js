@@ -16,6 +16,11 @@ export function whenLoggedOut(called) {
   onLogout = called;
 }
 
+/** Whether the monitor does not have that part: it is then asked again seldom. @param {Answer} answer */
+export function isAbsent(answer) {
+  return !answer.ok && answer.status === 404 && answer.code === "NotFound";
+}
+
 /** Who is logged in; nobody where the monitor has no log-in. */
 export async function whoIs() {
   const answer = await ask("/api/v1/session");

@@ -2,7 +2,7 @@
 // that of the party nearest to the heads must be the longest.
 
 import { el, fill, table } from "./dom.js";
-import { ask } from "./api.js";
+import { ask, isAbsent } from "./api.js";
 import { cellMap, colorKey } from "./cell-map.js";
 import { count, duration, plural, seconds, short } from "./format.js";
 import { openTable, panel } from "./panel.js";
@@ -89,6 +89,7 @@ export function grid() {
         answer = reply.value;
         show();
       } else own.failed(reply.message, answer);
+      return isAbsent(reply) ? "absent" : undefined;
     },
   };
 }

@@ -2,7 +2,7 @@
 // rest.
 
 import { announce, table } from "./dom.js";
-import { ask } from "./api.js";
+import { ask, isAbsent } from "./api.js";
 import { cellMap, colorKey } from "./cell-map.js";
 import { now } from "./clock.js";
 import { bound, count, moment, plural, tick } from "./format.js";
@@ -145,12 +145,13 @@ export function heatmap(onBox) {
       const { from, to, step } = span(view());
       const { side } = view();
       const reply = await ask("/api/v1/heatmap", { from, to, step, side });
-      if (side !== view().side) return;
+      if (side !== view().side) return undefined;
       if (reply.ok) {
         own.note(null);
         answer = reply.value;
         show();
       } else own.failed(reply.message, answer);
+      return isAbsent(reply) ? "absent" : undefined;
     },
   };
 }

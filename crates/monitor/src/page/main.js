@@ -127,8 +127,10 @@ function register() {
     if (told) showHeads(told);
   });
   every("findings", () => 10, async () => {
-    findings = await panels.verdict.update();
+    const told = await panels.verdict.update();
+    findings = told ?? [];
     showMarks();
+    return told === null ? "absent" : undefined;
   });
   every("changes", () => 10, updateChanges);
   every("slowest", () => 5, panels.slowest.update);

@@ -3,13 +3,16 @@
 
 const TURN_MS = 250;
 
-/** @typedef {{run: () => Promise<void>, everyS: () => number, due: number, running: boolean, asked: boolean}} Task */
+/** What the monitor does not have now, it will hardly have soon. */
+const ABSENT_AGAIN_MS = 60_000;
+
+/** @typedef {{run: () => Promise<"absent"|void>, everyS: () => number, due: number, running: boolean, asked: boolean}} Task */
 
 /** @type {Map<string, Task>} */
 const tasks = new Map();
 let paused = false;
 
-/** @param {string} name @param {() => number} everyS @param {() => Promise<void>} run */
+/** @param {string} name @param {() => number} everyS @param {() => Promise<"absent"|void>} run */
 export function every(name, everyS, run) {
   tasks.set(name, { run, everyS, due: 0, running: false, asked: false });
 }
@@ -33,7 +36,7 @@ async function turn(task, at) {
   task.asked = false;
   task.due = at + task.everyS() * 1000;
   try {
-    await task.run();
+    if ((await task.run()) === "absent") task.due = at + ABSENT_AGAIN_MS;
   } finally {
     task.running = false;
   }

@@ -1,7 +1,7 @@
 // The verdict in one sentence, and the evidence that it rests on.
 
 import { announce, el, fill, say } from "./dom.js";
-import { ask, change, isOperator } from "./api.js";
+import { ask, change, isAbsent, isOperator } from "./api.js";
 import { now } from "./clock.js";
 import { confirm } from "./confirm.js";
 import { ago, count, duration, moment, seconds } from "./format.js";
@@ -58,7 +58,7 @@ export function verdict() {
       if (!reply.ok) {
         own.note(answer && reply.status !== 404 ? reply.message : null);
         if (!answer) tell(reply.status === 404 ? null : { level: "unknown", sentence: reply.message });
-        return answer?.findings ?? [];
+        return isAbsent(reply) ? null : answer?.findings ?? [];
       }
       own.note(null);
       answer = reply.value;

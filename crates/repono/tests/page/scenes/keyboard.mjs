@@ -22,9 +22,12 @@ await play(async (browser) => {
   await tabTo(page, (element) => element.matches("#heatmap canvas"));
   await reads(page, "ArrowLeft", /requests?$/);
   for (const key of ["Shift+ArrowLeft", "Shift+PageUp", "Enter"]) await page.keyboard.press(key);
-  await until(page, "the box is compared", () => document.querySelector("#compare .finding-sentence") !== null);
+  await until(page, "the box is compared", () => {
+    const note = document.querySelector("#compare .note");
+    return note.hidden || !note.textContent.startsWith("Drag a box");
+  });
   await page.keyboard.press("Escape");
-  await until(page, "the box is gone", () => document.querySelector("#compare .finding-sentence") === null);
+  await until(page, "the box is gone", () => document.querySelector("#compare .note").textContent.startsWith("Drag a box"));
   // Focus stays where it is while the heads are told anew each second.
   await tabTo(page, (element) => element.getAttribute("aria-label") === "Drain: head-1");
   await page.waitForTimeout(2500);
