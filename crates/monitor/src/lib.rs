@@ -11,6 +11,7 @@
 //! | `vending` | questions to vending: whom a ticket speaks for |
 //! | `collector` | the thread that follows the journals, and its state on disk |
 //! | `board` | what the journals tell, counted |
+//! | `page` | the page's shell, and its files as they are built in |
 //! | `metrics` | the text for Prometheus |
 //! | `export`, `otlp` | records on their way to a collector of OpenTelemetry |
 //! | `heads` | what the balancer said of its heads, and how old that is |
@@ -31,6 +32,7 @@ mod limits;
 mod metrics;
 #[cfg(feature = "otlp")]
 mod otlp;
+mod page;
 pub mod server;
 mod vending;
 
