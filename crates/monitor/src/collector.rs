@@ -15,6 +15,7 @@ use repono_journal::follow::{Batch, Follower, POLL_EVERY, Rest, Start};
 use repono_journal::read;
 
 use crate::board::Board;
+use crate::diagnosis::SharedWindow;
 
 use state::StateFile;
 
@@ -48,6 +49,7 @@ impl Collector {
         journals: Vec<PathBuf>,
         state_dir: Option<PathBuf>,
         board: SharedBoard,
+        window: SharedWindow,
     ) -> io::Result<Self> {
         let file = state_dir.map(|dir| StateFile::in_dir(&dir)).transpose()?;
         let follower = match file.as_ref().and_then(StateFile::read) {
@@ -58,7 +60,7 @@ impl Collector {
             None => Follower::new(journals, Start::Beginning),
         };
         let (stop, stopped) = channel();
-        let mut work = Work { follower, board, file, kept_mono_ns: Stamp::mono_now() };
+        let mut work = Work { follower, board, window, file, kept_mono_ns: Stamp::mono_now() };
         let thread = thread::Builder::new().name("collector".to_owned()).spawn(move || work.run(&stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -77,6 +79,7 @@ impl Drop for Collector {
 struct Work {
     follower: Follower,
     board: SharedBoard,
+    window: SharedWindow,
     file: Option<StateFile>,
     kept_mono_ns: u64,
 }
@@ -100,7 +103,7 @@ impl Work {
     }
 
     fn count(&self, batch: &Batch, now: Stamp) {
-        let mut board = self.board.lock();
+        let (mut board, mut window) = (self.board.lock(), self.window.lock());
         let mut oldest = None;
         for line in batch.lines() {
             match read::record(line) {
@@ -108,6 +111,7 @@ impl Work {
                     let ended = record.fact.ended().map(|ended| ended.wall_ns);
                     oldest = oldest.into_iter().chain(ended).min();
                     board.take(&record, now.wall_ns);
+                    window.take(line, &record, now.wall_ns);
                 }
                 Err(_) => board.damaged(),
             }

@@ -1,6 +1,7 @@
 //! The interface: the page and its two files, `/api/v1/…`, `/metrics`, `/healthcheck`.
 
 mod board;
+mod findings;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::ask::Latest;
 use crate::collector::SharedBoard;
+use crate::diagnosis::Told;
 use crate::heads::{Freshness, HeadStatus};
 use crate::limits::KEEP_ALIVE_ADVERTISED;
 use crate::metrics;
@@ -45,6 +47,8 @@ pub(crate) struct Door {
     pub(crate) latest: watch::Receiver<Latest>,
     /// What the journals tell; `None` where none are followed.
     pub(crate) board: Option<SharedBoard>,
+    /// The verdict and what it is of.
+    pub(crate) findings: Told,
 }
 
 #[derive(Serialize)]
@@ -91,6 +95,7 @@ pub(crate) fn routes(door: Door) -> Router {
         .route("/api/v1/slowest", get(board::slowest))
         .route("/api/v1/closes", get(board::closes))
         .route("/api/v1/changes", get(board::changes))
+        .route("/api/v1/findings", get(findings::findings))
         .route("/metrics", get(scrape))
         .route("/healthcheck", get(async || "OK\n"))
         .fallback(async || refused(StatusCode::NOT_FOUND, NOT_FOUND))

@@ -9,6 +9,7 @@
 //! | `door` | the interface: the page, `/metrics`, `/api/v1/…`, `/healthcheck` |
 //! | `collector` | the thread that follows the journals, and its state on disk |
 //! | `board` | what the journals tell, counted |
+//! | `diagnosis` | what is found in the last minutes of the journals, and the verdict |
 //! | `metrics` | the text for Prometheus |
 //! | `heads` | what the balancer said of its heads, and how old that is |
 //! | `ask` | one question to the balancer, and asking again and again |
@@ -20,6 +21,7 @@ mod board;
 mod collector;
 pub mod config;
 mod connection;
+mod diagnosis;
 mod door;
 mod heads;
 mod limits;

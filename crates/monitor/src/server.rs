@@ -17,6 +17,7 @@ use crate::ask;
 use crate::collector::{Collector, SharedBoard};
 use crate::config::Config;
 use crate::connection::{self, House};
+use crate::diagnosis::{Analyst, SharedWindow, Sources};
 use crate::door::{self, Door};
 use crate::limits::{CLOSING_MAX, CONNECTIONS_MAX, DRAIN_MAX, TLS_TICKET_KEY_AGE_MAX};
 
@@ -75,18 +76,23 @@ pub async fn run(
     background.spawn(rotate(tickets));
     background.spawn(tls::keep_current(identity));
     let board = (!config.journals.is_empty()).then(SharedBoard::default);
+    let window = SharedWindow::default();
     let collector = board
         .clone()
-        .map(|board| Collector::start(config.journals, config.state_dir, board))
+        .map(|board| Collector::start(config.journals, config.state_dir.clone(), board, window.clone()))
         .transpose()
         .map_err(MonitorError::Collect)?;
-    let routes = door::routes(Door { name: config.name.into(), latest, board });
+    let sources =
+        Sources { latest: latest.clone(), board: board.clone(), window, state_dir: config.state_dir };
+    let (analyst, findings) = Analyst::start(sources).map_err(MonitorError::Collect)?;
+    let routes = door::routes(Door { name: config.name.into(), latest, board, findings });
     let drain = Drain::new();
     ready(bound);
     let received = receive(acceptor, Arc::new(House { tls, routes }), &drain);
     let (broken, _) = tokio::join!(received, drain.end_in_order(shutdown, ALLOWANCE));
     background.shutdown().await;
     drop(collector);
+    drop(analyst);
     broken.map_err(|source| MonitorError::Listen { address: config.listen, source })
 }
 
