@@ -119,7 +119,9 @@ fn the_thread_ends_with_its_owner_and_leaves_its_state() {
     write(&mut journal.recorder(), 5);
     journal.flush();
     let board = SharedBoard::default();
-    let collector = Collector::start(vec![journals.clone()], Some(state.clone()), board.clone(), SharedWindow::default()).unwrap();
+    let collector =
+        Collector::start(vec![journals.clone()], Some(state.clone()), board.clone(), SharedWindow::default())
+            .unwrap();
     // It reads before it first looks whether it is to end.
     drop(collector);
     assert_eq!(counted(&board), 5);

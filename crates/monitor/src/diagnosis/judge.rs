@@ -61,10 +61,15 @@ impl Seen {
     fn of(finding: &Value, inputs: &BTreeMap<&str, Vec<&Kept>>, newest_ms: u64) -> Option<Self> {
         let mut told = finding.as_object()?.clone();
         let text = |name: &str| finding[name].as_str().map(str::to_owned);
-        let mut times = Vec::new();
+        let (mut times, mut ends) = (Vec::new(), Vec::new());
         for mark in told.get_mut("evidence").and_then(Value::as_array_mut).into_iter().flatten() {
-            times.extend(give_place(mark, inputs));
+            if let Some(kept) = give_place(mark, inputs) {
+                // A connection may end long after the request that it failed.
+                let times = if kept.kind == Kind::Other { &mut ends } else { &mut times };
+                times.push(ended_ms(kept));
+            }
         }
+        let times = if times.is_empty() { ends } else { times };
         let count = finding["impact"]["count"].as_u64()?;
         let shown_last_ms = times.iter().max().copied().unwrap_or(newest_ms);
         // The report shows the first ones alone: where there are more, the last is at
@@ -85,12 +90,12 @@ impl Seen {
     }
 }
 
-/// Names a line by its record's number instead of its place in the window. When it was.
-fn give_place(mark: &mut Value, inputs: &BTreeMap<&str, Vec<&Kept>>) -> Option<u64> {
+/// Names a line by its record's number instead of its place in the window.
+fn give_place<'a>(mark: &mut Value, inputs: &BTreeMap<&str, Vec<&'a Kept>>) -> Option<&'a Kept> {
     let line = usize::try_from(mark["line"].as_u64()?).ok()?;
     let kept = inputs.get(mark["file"].as_str()?)?.get(line.checked_sub(1)?)?;
     mark["line"] = kept.sequence.into();
-    Some(ended_ms(kept))
+    Some(kept)
 }
 
 /// Heads that took long for requests of which no client's record tells.

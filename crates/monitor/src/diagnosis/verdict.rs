@@ -34,6 +34,13 @@ pub(crate) struct Verdict {
     pub(crate) findings: Vec<String>,
 }
 
+/// Whether a finding says where its cause lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Unknown,
+    Known,
+}
+
 /// What is known of requests beside findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Requests {
@@ -88,10 +95,12 @@ impl Verdict {
     }
 }
 
-fn weight(entry: &Entry) -> (Level, u64, u64) {
+/// Of two that are as bad, the one that says where comes first.
+fn weight(entry: &Entry) -> (Level, Place, u64, u64) {
     let worst_ms = entry.worst_ms.unwrap_or_default();
     let is_bad = worst_ms >= BAD_WAIT_MS || entry.hop == "path";
-    (if is_bad { Level::Bad } else { Level::Warning }, worst_ms, entry.count)
+    let place = if entry.hop == "unknown" { Place::Unknown } else { Place::Known };
+    (if is_bad { Level::Bad } else { Level::Warning }, place, worst_ms, entry.count)
 }
 
 fn sentence(entry: &Entry, changes: &[ChangeSeen]) -> String {

@@ -44,9 +44,13 @@ pub(super) struct Kept {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Of a client, which waited so long.
-    Attempt { waited_ns: u64 },
+    Attempt {
+        waited_ns: u64,
+    },
     /// Of a head or vending, which took so long without the bodies.
-    Work { took_ns: u64 },
+    Work {
+        took_ns: u64,
+    },
     Other,
 }
 
