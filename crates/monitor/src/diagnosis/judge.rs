@@ -44,7 +44,9 @@ pub(super) fn judge(lines: &[Kept]) -> Result<Vec<Seen>, DiagnoseError> {
         let text = input.iter().map(|kept| &*kept.line).collect::<Vec<_>>().join(&b'\n');
         diagnoser.read(name, &text[..])?;
     }
-    let newest_ms = lines.iter().filter(|kept| kept.kind != Kind::Other).map(ended_ms).max();
+    // Heads serve well later on connections on which something went wrong before.
+    let attempts = lines.iter().filter(|kept| matches!(kept.kind, Kind::Attempt { .. }));
+    let newest_ms = attempts.map(ended_ms).max().or_else(|| lines.iter().map(ended_ms).max());
     let report = report::json(&diagnoser.finish());
     let findings = report["findings"].as_array().into_iter().flatten();
     let mut seen: Vec<Seen> =

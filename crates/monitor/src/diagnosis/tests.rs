@@ -1,5 +1,6 @@
 //! The window, what is found in it, the verdict on it, and what outlives a restart.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,6 +49,10 @@ fn request(side: Side, number: u8, began_before_ns: u64, took_ns: u64) -> Reques
         outcome: Outcome::Complete,
         ..RequestRecord::new(side, ConnectionId::from_bytes([own; 12]), started, address, address)
     }
+}
+
+fn peer() -> SocketAddr {
+    ([127, 0, 0, 1], 1).into()
 }
 
 fn balancer_id(number: u8) -> ConnectionId {
@@ -215,7 +220,20 @@ fn what_the_balancer_tells_later_takes_the_place_of_what_the_client_alone_told()
     let client = client.replace("PathSilent", "PeerSilent");
     let mut work = analyst(heads(&READY), None);
     let (_, _, before) = looked(&mut work, &[client], NOW_NS);
-    let (_, _, after) = looked(&mut work, &[balancer], NOW_NS);
+    let ends = [1, 2].map(|number| ConnectionRecord {
+        balancer_id: Some(balancer_id(number)),
+        closed_by: ClosedBy::Us,
+        ended: at(0),
+        ..ConnectionRecord::new(
+            Side::Client,
+            ConnectionId::from_bytes([number; 12]),
+            at(99 * S),
+            peer(),
+            peer(),
+        )
+    });
+    let client_ends = written("client", &[], &ends);
+    let (_, _, after) = looked(&mut work, &[client_ends, balancer], NOW_NS);
     let ids = |told: &Value| {
         let findings = told["findings"].as_array().unwrap();
         findings.iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
