@@ -3,6 +3,7 @@
 //! who are logged in, and what there is not GET or HEAD for operators alone.
 
 mod board;
+mod findings;
 mod gate;
 mod har;
 pub(crate) mod live;
@@ -33,6 +34,7 @@ use crate::access::Access;
 use crate::ask::Latest;
 use crate::board::Traffic;
 use crate::collector::SharedBoard;
+use crate::diagnosis::Told;
 use crate::export::Counts;
 use crate::heads::{Freshness, HeadStatus};
 use crate::limits::KEEP_ALIVE_ADVERTISED;
@@ -66,6 +68,8 @@ pub(crate) struct Door {
     pub(crate) latest: watch::Receiver<Latest>,
     /// What the journals tell; `None` where none are followed.
     pub(crate) board: Option<SharedBoard>,
+    /// The verdict and what it is of.
+    pub(crate) findings: Told,
     pub(crate) live: Live,
     /// The balancer's administrators' socket.
     pub(crate) balancer: Arc<Path>,
@@ -135,6 +139,7 @@ fn closed() -> Router<Door> {
         .route("/api/v1/slowest.har", get(board::slowest_har))
         .route("/api/v1/closes", get(board::closes))
         .route("/api/v1/changes", get(board::changes))
+        .route("/api/v1/findings", get(findings::findings))
 }
 
 impl Door {

@@ -12,6 +12,7 @@
 //! | `collector` | the thread that follows the journals, and its state on disk |
 //! | `board` | what the journals tell, counted |
 //! | `page` | the page's shell, and its files as they are built in |
+//! | `diagnosis` | what is found in the last minutes of the journals, and the verdict |
 //! | `metrics` | the text for Prometheus |
 //! | `export`, `otlp` | records on their way to a collector of OpenTelemetry |
 //! | `heads` | what the balancer said of its heads, and how old that is |
@@ -25,6 +26,7 @@ mod board;
 mod collector;
 pub mod config;
 mod connection;
+mod diagnosis;
 mod door;
 mod export;
 mod heads;

@@ -22,6 +22,7 @@ use crate::ask::{self, Latest};
 use crate::collector::{Collector, SharedBoard};
 use crate::config::{Config, ConfigError, Otlp};
 use crate::connection::{self, House};
+use crate::diagnosis::{Analyst, SharedWindow, Sources};
 use crate::door::live::{self, Live};
 use crate::door::{self, Door};
 use crate::export::{Counts, Listener};
@@ -115,14 +116,20 @@ pub async fn run(
         (Some(_), None, _) => return Err(MonitorError::NothingToExport),
         (Some(_) | None, _, _) => None,
     };
+    let window = SharedWindow::default();
     let collector = board
         .clone()
-        .map(|board| Collector::start(config.journals, config.state_dir, board, listener))
+        .map(|board| {
+            Collector::start(config.journals, config.state_dir.clone(), board, listener, window.clone())
+        })
         .transpose()
         .map_err(MonitorError::Collect)?;
+    let sources =
+        Sources { latest: latest.clone(), board: board.clone(), window, state_dir: config.state_dir };
+    let (analyst, findings) = Analyst::start(sources).map_err(MonitorError::Collect)?;
     let drain = Drain::new();
     let live = Live::new(drain.signal());
-    let door = Door { name: config.name.into(), latest, board, live, balancer, access, exported };
+    let door = Door { name: config.name.into(), latest, board, live, findings, balancer, access, exported };
     background.spawn(live::again_and_again(door.clone()));
     let routes = door::routes(door);
     ready(bound);
@@ -130,6 +137,7 @@ pub async fn run(
     let (broken, _) = tokio::join!(received, drain.end_in_order(shutdown, ALLOWANCE));
     background.shutdown().await;
     drop(collector);
+    drop(analyst);
     broken.map_err(|source| MonitorError::Listen { address: config.listen, source })
 }
 
