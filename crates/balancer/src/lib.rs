@@ -30,6 +30,7 @@ mod end_code;
 mod handover;
 pub mod heads;
 mod limits;
+mod open;
 pub mod probe;
 mod service;
 mod shard;
