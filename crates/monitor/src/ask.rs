@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use axum::http::{Request, StatusCode, header::HOST};
+use axum::http::{Request, StatusCode, Uri, header::HOST};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::heads::{Answer, HeadStatus};
+use crate::heads::Answer;
 use crate::limits::{ANSWER_BYTES_MAX, ANSWER_HEAD_BYTES_MAX, ASK_EVERY, ASK_MAX};
 
 /// The last answer; `None` until there is one.
@@ -22,7 +22,7 @@ pub(crate) type Latest = Option<Arc<Answer>>;
 
 /// Why the balancer gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]
-enum AskError {
+pub(crate) enum AskError {
     #[error("the balancer's socket cannot be opened")]
     Connect(#[source] io::Error),
     #[error("the balancer did not answer in time")]
@@ -73,18 +73,20 @@ pub(crate) async fn again_and_again(socket: &Path, latest: watch::Sender<Latest>
 
 async fn once(socket: &Path) -> Result<Answer, AskError> {
     let asked = Instant::now();
-    let heads = timeout(ASK_MAX, heads(socket)).await.map_err(|_| AskError::Timeout)??;
-    Ok(Answer { heads, asked })
+    let question = self::asked(socket, Uri::from_static("/v1/heads"));
+    let bytes = timeout(ASK_MAX, question).await.map_err(|_| AskError::Timeout)??;
+    Ok(Answer { heads: serde_json::from_slice(&bytes)?, asked })
 }
 
-async fn heads(socket: &Path) -> Result<Vec<HeadStatus>, AskError> {
+/// The body of the answer to one question.
+pub(crate) async fn asked(socket: &Path, question: Uri) -> Result<Vec<u8>, AskError> {
     let stream = UnixStream::connect(socket).await.map_err(AskError::Connect)?;
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(ANSWER_HEAD_BYTES_MAX)
         .handshake::<_, Empty<Bytes>>(TokioIo::new(stream))
         .await?;
     let mut request = Request::new(Empty::new());
-    *request.uri_mut() = axum::http::Uri::from_static("/v1/heads");
+    *request.uri_mut() = question;
     request.headers_mut().insert(HOST, axum::http::HeaderValue::from_static("balancer"));
     let exchange = async {
         let response = sender.send_request(request).await?;
@@ -96,11 +98,10 @@ async fn heads(socket: &Path) -> Result<Vec<HeadStatus>, AskError> {
     // The connection ends with the question. Its own end is no news: the exchange
     // hears of it.
     let mut exchange = std::pin::pin!(exchange);
-    let bytes = tokio::select! {
-        bytes = &mut exchange => bytes?,
-        _ = connection => exchange.await?,
-    };
-    Ok(serde_json::from_slice(&bytes)?)
+    tokio::select! {
+        bytes = &mut exchange => bytes,
+        _ = connection => exchange.await,
+    }
 }
 
 async fn bounded(mut body: Incoming) -> Result<Vec<u8>, AskError> {

@@ -2,8 +2,10 @@
 //! connections, changes of configuration. All of it is bounded.
 
 mod changes;
+mod idle;
 mod keep;
 mod latency;
+mod samples;
 mod slowest;
 mod totals;
 
@@ -13,13 +15,16 @@ use repono_journal::Side;
 use repono_journal::read::{Fact, Record, Request};
 
 pub(crate) use changes::ChangeSeen;
+pub(crate) use idle::IdleCloses;
 pub(crate) use keep::KeptBoard;
 pub(crate) use latency::{Latency, Point, Step, in_ms};
+pub(crate) use samples::{Comparison, Selection};
 pub(crate) use slowest::{Attempt, SlowRequest};
 pub(crate) use totals::{DURATION_BOUNDS_S, Durations, Totals};
 
 use changes::Changes;
 use latency::Sample;
+use samples::Samples;
 use slowest::Slowest;
 
 /// A record that ended so long before one of the same journal is late: some were held
@@ -45,6 +50,8 @@ pub(crate) struct Board {
     client: Latency,
     head: Latency,
     slowest: Slowest,
+    samples: Samples,
+    idle: IdleCloses,
     changes: Changes,
     totals: Totals,
     lines: Lines,
@@ -75,7 +82,10 @@ impl Board {
         self.look_for_lateness(&record.origin.instance, ended.wall_ns);
         match &record.fact {
             Fact::Request(request) => self.request(record, request, now_ns),
-            Fact::Connection(connection) => self.totals.connection(connection),
+            Fact::Connection(connection) => {
+                self.totals.connection(connection);
+                self.idle.take(connection);
+            }
             Fact::Change(change) => self.changes.take(change),
             Fact::Turn(_) | Fact::Audit(_) | Fact::Other => {}
         }
@@ -92,13 +102,14 @@ impl Board {
 
     fn request(&mut self, record: &Record<'_>, request: &Request<'_>, now_ns: u64) {
         self.totals.request(request);
-        let latency = match request.side {
-            Some(Side::Client) => &mut self.client,
-            Some(Side::Head) => &mut self.head,
+        let (view, latency) = match request.side {
+            Some(Side::Client) => (View::Client, &mut self.client),
+            Some(Side::Head) => (View::Head, &mut self.head),
             // Vending has its own metrics; the others write no requests.
             Some(Side::Vending | Side::Balancer | Side::Recorder) | None => return,
         };
         latency.take(&Sample::of(request), now_ns);
+        self.samples.take(view, &record.origin, request, now_ns);
         self.slowest.take(&record.origin, request, now_ns);
     }
 
@@ -126,6 +137,16 @@ impl Board {
     /// The slowest requests of the last hour, the slowest first.
     pub(crate) fn slowest(&self, now_ns: u64) -> Vec<SlowRequest> {
         self.slowest.list(now_ns)
+    }
+
+    /// What tells the selected requests from the rest.
+    pub(crate) fn compare(&self, view: View, selection: &Selection) -> Comparison {
+        self.samples.compare(view, selection)
+    }
+
+    /// After how long idle connections were closed, and by whom.
+    pub(crate) const fn idle_closes(&self) -> &IdleCloses {
+        &self.idle
     }
 
     /// Changes of configuration, the newest first.

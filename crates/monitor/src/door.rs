@@ -1,6 +1,8 @@
 //! The interface: the page and its two files, `/api/v1/…`, `/metrics`, `/healthcheck`.
 
 mod board;
+mod compare;
+mod connections;
 
 use std::sync::Arc;
 
@@ -24,6 +26,8 @@ use crate::heads::{Freshness, HeadStatus};
 use crate::limits::KEEP_ALIVE_ADVERTISED;
 use crate::metrics;
 
+pub(crate) use connections::Grids;
+
 /// Nothing but our own script, style and interface; no frame around them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -45,6 +49,7 @@ pub(crate) struct Door {
     pub(crate) latest: watch::Receiver<Latest>,
     /// What the journals tell; `None` where none are followed.
     pub(crate) board: Option<SharedBoard>,
+    pub(crate) grids: Grids,
 }
 
 #[derive(Serialize)]
@@ -91,6 +96,8 @@ pub(crate) fn routes(door: Door) -> Router {
         .route("/api/v1/slowest", get(board::slowest))
         .route("/api/v1/closes", get(board::closes))
         .route("/api/v1/changes", get(board::changes))
+        .route("/api/v1/compare", get(compare::compare))
+        .route("/api/v1/connections", get(connections::connections))
         .route("/metrics", get(scrape))
         .route("/healthcheck", get(async || "OK\n"))
         .fallback(async || refused(StatusCode::NOT_FOUND, NOT_FOUND))

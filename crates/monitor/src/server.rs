@@ -17,7 +17,7 @@ use crate::ask;
 use crate::collector::{Collector, SharedBoard};
 use crate::config::Config;
 use crate::connection::{self, House};
-use crate::door::{self, Door};
+use crate::door::{self, Door, Grids};
 use crate::limits::{CLOSING_MAX, CONNECTIONS_MAX, DRAIN_MAX, TLS_TICKET_KEY_AGE_MAX};
 
 /// What connections are given at the end.
@@ -71,6 +71,7 @@ pub async fn run(
     let bound = BoundAddresses { https: acceptor.local_addr() };
     let (sender, latest) = watch::channel(None);
     let mut background = JoinSet::new();
+    let grids = Grids::new(&config.balancer_admin_socket);
     background.spawn(async move { ask::again_and_again(&config.balancer_admin_socket, sender).await });
     background.spawn(rotate(tickets));
     background.spawn(tls::keep_current(identity));
@@ -80,7 +81,7 @@ pub async fn run(
         .map(|board| Collector::start(config.journals, config.state_dir, board))
         .transpose()
         .map_err(MonitorError::Collect)?;
-    let routes = door::routes(Door { name: config.name.into(), latest, board });
+    let routes = door::routes(Door { name: config.name.into(), latest, board, grids });
     let drain = Drain::new();
     ready(bound);
     let received = receive(acceptor, Arc::new(House { tls, routes }), &drain);

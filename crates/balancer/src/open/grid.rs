@@ -18,14 +18,14 @@ const SAMPLE_MAX: usize = 500;
 /// The answer to `GET /v1/connections`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Grid {
-    idle_limit_ms: u64,
+    pub(super) idle_limit_ms: u64,
     age_bounds_s: &'static [u64],
     idle_bounds_s: &'static [u64],
     /// Rows of ages, columns of idle times: each counts what is over the bound before
     /// it and not over its own.
-    counts: Vec<Vec<u64>>,
-    total: u64,
-    sample: Vec<Listed>,
+    pub(super) counts: Vec<Vec<u64>>,
+    pub(super) total: u64,
+    pub(super) sample: Vec<Listed>,
 }
 
 #[derive(Debug, Serialize)]

@@ -125,7 +125,7 @@ pub(super) async fn changes(State(door): State<Door>) -> Response<Body> {
     told(&door, |board| json!({"changes": board.lock().changes()}))
 }
 
-fn told(door: &Door, tell: impl FnOnce(&SharedBoard) -> Value) -> Response<Body> {
+pub(super) fn told(door: &Door, tell: impl FnOnce(&SharedBoard) -> Value) -> Response<Body> {
     match &door.board {
         Some(board) => Json(tell(board)).into_response(),
         None => refused(StatusCode::NOT_FOUND, NO_JOURNALS),
