@@ -106,6 +106,7 @@ mod tests {
 
     fn answer(heads: &[(&str, State)]) -> Answer {
         let head = |(name, state): &(&str, State)| HeadStatus {
+            in_flight: None,
             name: (*name).to_owned(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
             state: *state,

@@ -29,7 +29,7 @@ pub(crate) struct Grid {
 }
 
 #[derive(Debug, Serialize)]
-struct Listed {
+pub(super) struct Listed {
     id: String,
     client: String,
     head: String,
