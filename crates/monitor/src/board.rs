@@ -2,6 +2,7 @@
 //! connections, changes of configuration. All of it is bounded.
 
 mod changes;
+mod connections;
 mod idle;
 mod keep;
 mod latency;
@@ -11,10 +12,12 @@ mod totals;
 
 use std::collections::HashMap;
 
+use repono_core::id::ConnectionId;
 use repono_journal::Side;
 use repono_journal::read::{Fact, Record, Request};
 
 pub(crate) use changes::ChangeSeen;
+pub(crate) use connections::Timeline;
 pub(crate) use idle::IdleCloses;
 pub(crate) use keep::KeptBoard;
 pub(crate) use latency::{Latency, Point, Step, in_ms};
@@ -23,6 +26,7 @@ pub(crate) use slowest::{Attempt, SlowRequest};
 pub(crate) use totals::{DURATION_BOUNDS_S, Durations, Totals};
 
 use changes::Changes;
+use connections::Connections;
 use latency::Sample;
 use samples::Samples;
 use slowest::Slowest;
@@ -52,6 +56,7 @@ pub(crate) struct Board {
     slowest: Slowest,
     samples: Samples,
     idle: IdleCloses,
+    connections: Connections,
     changes: Changes,
     totals: Totals,
     lines: Lines,
@@ -85,6 +90,7 @@ impl Board {
             Fact::Connection(connection) => {
                 self.totals.connection(connection);
                 self.idle.take(connection);
+                self.connections.ended(connection);
             }
             Fact::Change(change) => self.changes.take(change),
             Fact::Turn(_) | Fact::Audit(_) | Fact::Other => {}
@@ -109,6 +115,7 @@ impl Board {
             Some(Side::Vending | Side::Balancer | Side::Recorder) | None => return,
         };
         latency.take(&Sample::of(request), now_ns);
+        self.connections.request(request);
         self.samples.take(view, &record.origin, request, now_ns);
         self.slowest.take(&record.origin, request, now_ns);
     }
@@ -142,6 +149,11 @@ impl Board {
     /// What tells the selected requests from the rest.
     pub(crate) fn compare(&self, view: View, selection: &Selection) -> Comparison {
         self.samples.compare(view, selection)
+    }
+
+    /// The life of a connection, by the balancer's id; `None` if nothing is known of it.
+    pub(crate) fn timeline(&self, id: ConnectionId) -> Option<Timeline> {
+        self.connections.timeline(id)
     }
 
     /// After how long idle connections were closed, and by whom.

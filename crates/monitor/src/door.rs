@@ -3,6 +3,7 @@
 mod board;
 mod compare;
 mod connections;
+mod timeline;
 
 use std::sync::Arc;
 
@@ -97,6 +98,7 @@ pub(crate) fn routes(door: Door) -> Router {
         .route("/api/v1/closes", get(board::closes))
         .route("/api/v1/changes", get(board::changes))
         .route("/api/v1/compare", get(compare::compare))
+        .route("/api/v1/connection/{id}", get(timeline::connection))
         .route("/api/v1/connections", get(connections::connections))
         .route("/metrics", get(scrape))
         .route("/healthcheck", get(async || "OK\n"))

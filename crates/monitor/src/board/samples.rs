@@ -23,6 +23,8 @@ const MINUTE_NS: u64 = 60_000_000_000;
 const SLOW_MAX: usize = 64;
 const FAILED_MAX: usize = 64;
 const OTHERS_MAX: usize = 128;
+/// A sample stands for whole requests and parts of one.
+const THOUSAND: u64 = 1_000;
 /// The longest name of a head or method that is kept: longer ones are nobody's.
 const NAME_CHARS_MAX: usize = 32;
 
@@ -150,14 +152,18 @@ impl Minute {
         }
     }
 
-    /// Each sample with the number of requests that it stands for.
+    /// Each sample with the thousandths of requests that it stands for.
     fn weighted(&self) -> impl Iterator<Item = (&Sample, u64)> {
         let kept = u64::try_from(self.others.len()).unwrap_or(u64::MAX).max(1);
         let others = self.others.iter().map(move |sample| {
-            let stands_for = sample.one_in.saturating_mul(self.others_seen);
+            let stands_for = sample.one_in.saturating_mul(THOUSAND).saturating_mul(self.others_seen);
             (sample, stands_for.saturating_add(kept / 2) / kept)
         });
-        self.slow.iter().chain(&self.failed).map(|sample| (sample, sample.one_in)).chain(others)
+        self.slow
+            .iter()
+            .chain(&self.failed)
+            .map(|sample| (sample, sample.one_in.saturating_mul(THOUSAND)))
+            .chain(others)
     }
 }
 

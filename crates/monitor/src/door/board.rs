@@ -15,7 +15,7 @@ use crate::collector::SharedBoard;
 
 use super::{Door, Refusal, refused};
 
-const NO_JOURNALS: Refusal = Refusal {
+pub(super) const NO_JOURNALS: Refusal = Refusal {
     code: "NoJournals",
     message: "The monitor follows no journals.",
     hint: "Name their folders under `journals` in its configuration.",

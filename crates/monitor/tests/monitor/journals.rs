@@ -209,3 +209,22 @@ async fn a_box_is_compared_with_the_rest() {
     }
     monitor.end().await;
 }
+
+#[tokio::test]
+async fn a_connection_has_a_life() {
+    let site = Site::new();
+    let monitor = site.start_with(following(&site)).await;
+    write(&site.path("journal"), 3);
+    let path = format!("/api/v1/connection/{}", "05".repeat(12));
+    let told = monitor.until(&path, |reply| reply.json()["ended_ms"].is_u64()).await.json();
+    assert_eq!((&told["by"], &told["how"]), (&json!("client"), &json!("fin+close_notify")));
+    assert_eq!(told["events"].as_array().map(Vec::len), Some(6), "{told}");
+    assert!(!told.to_string().contains("canary"), "{told}");
+    for (id, status, code) in
+        [("0909".repeat(6), 404, "UnknownConnection"), ("x".to_owned(), 400, "InvalidConnectionId")]
+    {
+        let reply = monitor.get(&format!("/api/v1/connection/{id}")).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["error"]["code"]), (status, &json!(code)));
+    }
+    monitor.end().await;
+}

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Sample;
 use super::causes::Cause;
+use super::{Sample, THOUSAND};
 
 /// Fewer samples in one of the two groups say nothing.
 const SAMPLES_MIN: usize = 5;
@@ -39,11 +39,11 @@ struct Told {
     rest: f64,
 }
 
-/// Samples with the number of requests that each stands for.
+/// Samples, weighted by the requests that each stands for.
 #[derive(Default)]
 struct Group<'a> {
     samples: Vec<(&'a Sample, f64)>,
-    requests: u64,
+    thousandths: u64,
     weight: f64,
     squares: f64,
 }
@@ -70,8 +70,8 @@ impl Comparison {
         }
         let told = differences(&selected, &rest);
         Self {
-            selected: selected.requests,
-            rest: rest.requests,
+            selected: selected.requests(),
+            rest: rest.requests(),
             sentence: sentence(&selected, &rest, told.first()),
             dimensions: told.into_iter().take(TOLD_MAX).map(Told::of).collect(),
         }
@@ -79,18 +79,22 @@ impl Comparison {
 }
 
 impl<'a> Group<'a> {
-    fn add(&mut self, sample: &'a Sample, requests: u64) {
-        let weight = float(requests);
+    fn add(&mut self, sample: &'a Sample, thousandths: u64) {
+        let weight = float(thousandths);
         self.samples.push((sample, weight));
-        self.requests = self.requests.saturating_add(requests);
+        self.thousandths = self.thousandths.saturating_add(thousandths);
         self.weight += weight;
         self.squares += weight * weight;
     }
 
+    const fn requests(&self) -> u64 {
+        self.thousandths.saturating_add(THOUSAND / 2) / THOUSAND
+    }
+
     fn share(&self, cause: &Cause) -> f64 {
-        let with: f64 =
-            self.samples.iter().filter(|(sample, _)| cause.holds(sample)).map(|(_, weight)| weight).sum();
-        with / self.weight
+        let with = self.samples.iter().filter(|(sample, _)| cause.holds(sample));
+        // The sum of none would be -0.
+        with.fold(0.0, |sum, (_, weight)| sum + weight) / self.weight
     }
 
     /// As how many samples of equal weight these tell (Kish).
@@ -159,10 +163,10 @@ impl Told {
 
 fn sentence(selected: &Group<'_>, rest: &Group<'_>, first: Option<&Difference>) -> String {
     if !selected.is_enough() {
-        return format!("Only {} requests are selected: too few to tell a cause.", selected.requests);
+        return format!("Only {} requests are selected: too few to tell a cause.", selected.requests());
     }
     if !rest.is_enough() {
-        return format!("Only {} requests are not selected: too few to compare with.", rest.requests);
+        return format!("Only {} requests are not selected: too few to compare with.", rest.requests());
     }
     match first.filter(|found| found.is_telling()) {
         Some(found) => format!(

@@ -106,8 +106,8 @@ fn a_minute_is_bounded_and_its_weights_are_those_of_all() {
     assert_eq!((minute.slow.len(), minute.others.len()), (SLOW_MAX, OTHERS_MAX));
     let reused = minute.others.iter().filter(|sample| sample.idle_ns.is_some()).count();
     assert!((OTHERS_MAX / 8..OTHERS_MAX / 2).contains(&reused), "{reused} of a quarter");
-    let stands_for: u64 = minute.weighted().map(|(_, requests)| requests).sum();
-    assert!((49_000..51_000).contains(&stands_for), "{stands_for}");
+    let stands_for: u64 = minute.weighted().map(|(_, thousandths)| thousandths).sum();
+    assert!((49_999_000..=50_000_000).contains(&stands_for), "{stands_for}");
     // Six hours later nothing is left.
     samples.take(
         View::Head,
