@@ -11,6 +11,7 @@
 //! | [`probe`] | the active check of a head: TCP, TLS, HTTP |
 //! | [`counters`] | what a head says at its check that it has refused |
 //! | `connection` | one connection: reach a head, introduce the client, relay, record |
+//! | `open` | the connections that are open, by age and idle time |
 //! | `admin` | the operator's interface on a unix socket |
 //! | `handover` | the listener passes to a successor |
 //! | [`run`], [`run_from`] | all of it, until told to stop |

@@ -16,7 +16,7 @@ mod compare;
 pub(crate) use compare::{Comparison, Selection};
 
 /// Minutes that are kept: six hours. With the bounds below and two views 184,320 samples
-/// of some 130 bytes, 24 MiB.
+/// of some 140 bytes, 25 MiB.
 const MINUTES: u64 = 360;
 const MINUTE_NS: u64 = 60_000_000_000;
 /// Of each minute: the slowest, those that failed besides, and of the others.
