@@ -3,6 +3,8 @@
 //! who are logged in, and what there is not GET or HEAD for operators alone.
 
 mod board;
+mod compare;
+mod connections;
 mod findings;
 mod gate;
 mod har;
@@ -10,6 +12,7 @@ pub(crate) mod live;
 mod log_in;
 mod operate;
 mod refusal;
+mod timeline;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,6 +44,7 @@ use crate::limits::KEEP_ALIVE_ADVERTISED;
 use crate::metrics::{self, Form};
 use crate::page;
 
+pub(crate) use connections::Grids;
 use live::Live;
 use refusal::{Refusal, refused};
 
@@ -76,6 +80,7 @@ pub(crate) struct Door {
     pub(crate) access: Arc<Access>,
     /// What became of spans; `None` where none are sent.
     pub(crate) exported: Option<Arc<Counts>>,
+    pub(crate) grids: Grids,
 }
 
 #[derive(Serialize)]
@@ -140,6 +145,9 @@ fn closed() -> Router<Door> {
         .route("/api/v1/closes", get(board::closes))
         .route("/api/v1/changes", get(board::changes))
         .route("/api/v1/findings", get(findings::findings))
+        .route("/api/v1/compare", get(compare::compare))
+        .route("/api/v1/connection/{id}", get(timeline::connection))
+        .route("/api/v1/connections", get(connections::connections))
 }
 
 impl Door {

@@ -24,7 +24,7 @@ use crate::config::{Config, ConfigError, Otlp};
 use crate::connection::{self, House};
 use crate::diagnosis::{Analyst, SharedWindow, Sources};
 use crate::door::live::{self, Live};
-use crate::door::{self, Door};
+use crate::door::{self, Door, Grids};
 use crate::export::{Counts, Listener};
 use crate::limits::{CLOSING_MAX, CONNECTIONS_MAX, DRAIN_MAX, TLS_TICKET_KEY_AGE_MAX};
 #[cfg(feature = "otlp")]
@@ -101,6 +101,7 @@ pub async fn run(
     let (sender, latest) = watch::channel(None);
     let mut background = JoinSet::new();
     let balancer: Arc<Path> = config.balancer_admin_socket.into();
+    let grids = Grids::new(&balancer);
     background.spawn({
         let balancer = Arc::clone(&balancer);
         async move { ask::again_and_again(&balancer, sender).await }
@@ -129,7 +130,8 @@ pub async fn run(
     let (analyst, findings) = Analyst::start(sources).map_err(MonitorError::Collect)?;
     let drain = Drain::new();
     let live = Live::new(drain.signal());
-    let door = Door { name: config.name.into(), latest, board, live, findings, balancer, access, exported };
+    let door =
+        Door { name: config.name.into(), latest, board, live, findings, grids, balancer, access, exported };
     background.spawn(live::again_and_again(door.clone()));
     let routes = door::routes(door);
     ready(bound);
