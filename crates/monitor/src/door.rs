@@ -18,7 +18,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{Html, IntoResponse};
 use axum::routing::{get, post};
@@ -33,9 +33,10 @@ use crate::access::Access;
 use crate::ask::Latest;
 use crate::board::Traffic;
 use crate::collector::SharedBoard;
+use crate::export::Counts;
 use crate::heads::{Freshness, HeadStatus};
 use crate::limits::KEEP_ALIVE_ADVERTISED;
-use crate::metrics;
+use crate::metrics::{self, Form};
 use crate::page;
 
 use live::Live;
@@ -69,6 +70,8 @@ pub(crate) struct Door {
     /// The balancer's administrators' socket.
     pub(crate) balancer: Arc<Path>,
     pub(crate) access: Arc<Access>,
+    /// What became of spans; `None` where none are sent.
+    pub(crate) exported: Option<Arc<Counts>>,
 }
 
 #[derive(Serialize)]
@@ -162,13 +165,16 @@ async fn heads(State(door): State<Door>) -> Response<Body> {
     }
 }
 
-async fn scrape(State(door): State<Door>) -> impl IntoResponse {
+async fn scrape(State(door): State<Door>, headers: HeaderMap) -> impl IntoResponse {
     let latest = door.latest.borrow().clone();
-    let mut text = metrics::text(latest.as_deref(), Instant::now());
-    if let Some(board) = &door.board {
-        text.push_str(&metrics::board::text(&board.lock()));
-    }
-    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
+    let form = Form::wanted(&headers);
+    let families = {
+        let board = door.board.as_ref().map(SharedBoard::lock);
+        let mut families = metrics::families(latest.as_deref(), board.as_deref(), Instant::now());
+        families.extend(door.exported.as_deref().map(metrics::exported));
+        families
+    };
+    ([(CONTENT_TYPE, form.content_type())], metrics::encode(&families, form))
 }
 
 async fn stamped(mut response: Response<Body>) -> Response<Body> {

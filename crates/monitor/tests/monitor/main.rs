@@ -99,8 +99,8 @@ async fn what_the_balancer_says_is_shown() {
                 r#"repono_head_up{head="head-2"} 0"#,
                 r#"repono_head_state{head="head-1",state="ready"} 1"#,
                 r#"repono_head_state{head="head-2",state="down"} 1"#,
-                r#"repono_lb_connections{head="head-1"} 3"#,
-                r#"repono_lb_connections{head="head-2"} 0"#,
+                r#"repono_lb_connections{head="head-1",state="open"} 3"#,
+                r#"repono_lb_connections{head="head-2",state="open"} 0"#,
                 r#"repono_head_events_total{head="head-1",event="requests-shed-by-age"} 9"#,
                 "repono_lb_up 1",
             ][..]
