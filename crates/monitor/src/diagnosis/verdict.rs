@@ -13,6 +13,10 @@ use super::judge::{SLOW_HEAD, seconds};
 /// From so long a wait on it is bad, whatever the cause: people notice.
 const BAD_WAIT_MS: u64 = 1_000;
 
+/// The rule of `repono diagnose` for requests that nobody answered: however soon the client
+/// went another way, a caller that does not do so waits for its time-out.
+const NOBODY_ANSWERED: &str = "client-gave-up";
+
 /// In the order in which one is told before the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -98,7 +102,7 @@ impl Verdict {
 /// Of two that are as bad, the one that says where comes first.
 fn weight(entry: &Entry) -> (Level, Place, u64, u64) {
     let worst_ms = entry.worst_ms.unwrap_or_default();
-    let is_bad = worst_ms >= BAD_WAIT_MS || entry.hop == "path";
+    let is_bad = worst_ms >= BAD_WAIT_MS || entry.hop == "path" || entry.rule == NOBODY_ANSWERED;
     let place = if entry.hop == "unknown" { Place::Unknown } else { Place::Known };
     (if is_bad { Level::Bad } else { Level::Warning }, place, worst_ms, entry.count)
 }

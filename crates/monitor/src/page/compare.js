@@ -46,7 +46,9 @@ export function compare() {
         return;
       }
       const { from, to, low, high } = box;
-      const reply = await ask("/api/v1/compare", { from, to, low_ms: low, high_ms: high, side: view().side });
+      const reply = await ask("/api/v1/compare", {
+        from, to, low_ms: low, high_ms: Number.isFinite(high) ? high : undefined, side: view().side,
+      });
       if (mine !== turn) return;
       own.note(reply.ok ? null : reply.message);
       if (reply.ok) {

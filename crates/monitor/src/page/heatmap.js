@@ -16,8 +16,6 @@ const ROWS_MIN = 15;
 const COLUMN_PX_MIN = 6;
 const LABEL_PX = 72;
 const MARGINS_PX = 86;
-/** Longer than any request lasts: the end of the row without a bound. */
-const BEYOND_MS = 86_400_000;
 const ROWS_TOLD_MAX = 400;
 
 /** @param {(box: {from: number, to: number, low: number, high: number}|null) => void} onBox times in Unix seconds */
@@ -38,7 +36,7 @@ export function heatmap(onBox) {
   own.body.append(map.canvas, map.readout, data.root);
 
   const low = (/** @type {number} */ row) => (row === 0 ? 0 : answer.bounds_ms[row - 1]);
-  const high = (/** @type {number} */ row) => answer.bounds_ms[row] ?? BEYOND_MS;
+  const high = (/** @type {number} */ row) => answer.bounds_ms[row] ?? Infinity;
   const time = (/** @type {number} */ column) =>
     answer.t[column * wide] ?? (answer.t.at(-1) ?? 0) + answer.step_s;
   const end = (/** @type {number} */ column) => time(column) + wide * answer.step_s;

@@ -49,7 +49,6 @@ fn the_stream_survives_a_restart_of_the_monitor() {
 }
 
 #[test]
-#[ignore = "the monitor has no /api/v1/compare yet"]
 fn a_box_over_slow_requests_names_what_they_have_in_common() {
     let system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
     let load = Load::start(&system);
@@ -59,7 +58,6 @@ fn a_box_over_slow_requests_names_what_they_have_in_common() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the monitor has no /api/v1/findings yet"]
 async fn a_fault_turns_the_verdict_red_within_10_s() {
     let system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
     let caller = CallerOnPath::start(&system).await;

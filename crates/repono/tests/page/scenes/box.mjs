@@ -18,6 +18,8 @@ await play(async (browser) => {
     [...document.querySelectorAll("#heatmap tbody tr")].filter((row) => / s to /.test(row.cells[1].textContent))
       .reduce((sum, row) => sum + Number(row.cells[2].textContent), 0) >= 6);
   await drag(page);
+  await until(page, "the box is compared", () =>
+    /reused connection/.test(document.querySelector("#compare .finding-sentence")?.textContent ?? ""));
   const sentence = await page.locator("#compare .finding-sentence").textContent();
   assert.match(sentence, /reused connection .*idle for more than \d+ s/);
   const told = await page.locator("#compare tbody tr").first().textContent();

@@ -16,7 +16,7 @@ await play(async (browser) => {
   await said("done");
   await page.locator("#verdict[data-level=bad]").waitFor({ timeout: TOLD_WITHIN_MS });
   const sentence = await page.locator("#verdict .sentence").textContent();
-  assert.match(sentence, new RegExp(process.env.PAGE_SENTENCE ?? "."));
+  assert.match(sentence, /1 request waited up to .*gave up waiting for a reply|nobody answered/);
   assert.match(await page.title(), /^Bad/);
   await page.locator("#verdict > .body > details > summary").click();
   await until(page, "evidence is shown", () => document.querySelectorAll("#verdict .finding li code").length > 0);
