@@ -39,6 +39,8 @@ pub struct Target {
     authority: String,
     path: String,
     headers: String,
+    /// Who asks, as the endpoint's own log tells.
+    agent: &'static str,
 }
 
 /// How the end of a connection is asked for.
@@ -52,10 +54,10 @@ pub enum Persistence {
 
 impl Target {
     /// Reads a URL, and looks its host up. Each of `headers` is `Name: value`, and is
-    /// sent with every request.
+    /// sent with every request, beside the name of who asks.
     ///
     /// *Errors*: [`TargetError`].
-    pub async fn resolve(url: &str, headers: &[String]) -> Result<Self, TargetError> {
+    pub async fn resolve(url: &str, headers: &[String], agent: &'static str) -> Result<Self, TargetError> {
         let uri: Uri = url.parse().map_err(|_| TargetError::Url)?;
         let unusable = || TargetError::Url;
         let authority = uri.authority().ok_or_else(unusable)?;
@@ -81,7 +83,7 @@ impl Target {
         let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
         let scheme = if tls { "https" } else { "http" };
         let shown = format!("{scheme}://{authority}{}", uri.path());
-        Ok(Self { shown, address, name, authority, path, headers: written(headers)? })
+        Ok(Self { shown, address, name, authority, path, headers: written(headers)?, agent })
     }
 
     /// Whether it is this machine, which nobody else can be disturbed by.
@@ -92,7 +94,7 @@ impl Target {
 
     /// The request of every probe. HEAD: no method asks for less, and its answer has
     /// no body to read over (RFC 9110 section 9.3.2).
-    pub(crate) fn head_request(&self, persistence: Persistence) -> Vec<u8> {
+    pub fn head_request(&self, persistence: Persistence) -> Vec<u8> {
         let close = match persistence {
             Persistence::Keep => "",
             Persistence::Close => "Connection: close\r\n",
@@ -101,20 +103,23 @@ impl Target {
     }
 
     /// A GET, whose body nobody reads: its connection is dropped with it.
-    pub(crate) fn get_request(&self) -> Vec<u8> {
+    pub fn get_request(&self) -> Vec<u8> {
         self.request("GET", "")
     }
 
     /// A PUT whose body never comes, so that nothing can be changed by it.
-    pub(crate) fn expecting_request(&self) -> Vec<u8> {
+    pub fn expecting_request(&self) -> Vec<u8> {
         self.request("PUT", "Expect: 100-continue\r\nContent-Length: 1\r\n")
     }
 
     fn request(&self, method: &str, more: &str) -> Vec<u8> {
-        let Self { authority, path, headers, .. } = self;
-        let agent = concat!("User-Agent: repono-doctor/", env!("CARGO_PKG_VERSION"), "\r\n");
-        format!("{method} {path} HTTP/1.1\r\nHost: {authority}\r\n{agent}Accept: */*\r\n{headers}{more}\r\n")
-            .into_bytes()
+        let Self { authority, path, headers, agent, .. } = self;
+        let version = env!("CARGO_PKG_VERSION");
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {agent}/{version}\r\n\
+             Accept: */*\r\n{headers}{more}\r\n"
+        )
+        .into_bytes()
     }
 }
 
