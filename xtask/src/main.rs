@@ -20,7 +20,8 @@ cargo xtask CHORE
   docs      documentation of every crate, warnings as errors
   bench     the benchmarks; `bench serve` measures a head against nginx, `bench balance` the balancer against
             HAProxy, `bench idle` the memory of idle connections, `bench fairness` what a flood of one user
-            costs another, `bench diagnose` how fast logs are read
+            costs another, `bench diagnose` how fast logs are read, `bench monitor` what journal, metrics and
+            monitor cost
   stock     stock clients through everything that ends connections, at full length (10,000 requests each, or
             `stock N`): half an hour; writes docs/clients.md
   hops      faults on each hop, and the hop that `repono diagnose` names; prints the table of docs/diagnose.md
@@ -71,7 +72,9 @@ fn fmt() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
+    let otlp = ["clippy", "--package", "repono-monitor", "--package", "repono", "--features", "otlp"];
+    run::command("cargo", &otlp).args(&["--all-targets", "--locked", "--", "-D", "warnings"]).go()
 }
 
 fn docs() -> Result<()> {
@@ -94,7 +97,10 @@ fn test(network: Network) -> Result<()> {
         Network::IfPossible => "if-possible",
         Network::Required => "required",
     };
-    run::command("cargo", &["test", "--workspace", "--locked"]).env("REPONO_TEST_NETWORK", wish).go()
+    run::command("cargo", &["test", "--workspace", "--locked"]).env("REPONO_TEST_NETWORK", wish).go()?;
+    // What the program has only where it is asked for.
+    cargo(&["test", "--package", "repono-monitor", "--locked", "--features", "otlp", "--lib"])?;
+    cargo(&["test", "--package", "repono", "--locked", "--features", "otlp", "--test", "otlp"])
 }
 
 /// The tests' own scenarios, only longer.
@@ -125,9 +131,10 @@ fn bench(rest: &[String]) -> Result<()> {
         Some("idle") => script("benches/idle.py", rest),
         Some("fairness") => script("benches/fairness.py", rest),
         Some("diagnose") => script("benches/diagnose.py", rest),
+        Some("monitor") => script("benches/monitor.py", rest),
         Some(other) => bail!(
             "there is no benchmark `{other}`: `bench` alone runs criterion's, then there are serve, balance, \
-             idle, fairness and diagnose"
+             idle, fairness, diagnose and monitor"
         ),
     }
 }

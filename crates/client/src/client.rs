@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -20,8 +21,12 @@ use crate::pool::Host;
 use crate::pool::idle::LearnedIdle;
 use crate::profile::Profile;
 use crate::repeat::{ATTEMPTS_MAX, Draft, Keys, is_lost};
+use crate::trace::{CallersTrace, Trace};
 use crate::vending::Tickets;
 use crate::vending::{TicketWish, VendedTicket};
+
+/// The longest answer of a monitor: a day by the minute with a heatmap is some 100 KiB.
+const MONITOR_BYTES_MAX: usize = 16 << 20;
 
 /// What a client needs besides its profile.
 pub struct Options {
@@ -29,13 +34,15 @@ pub struct Options {
     pub limits: Limits,
     /// Where requests and connections are recorded.
     pub recorder: Option<SharedRecorder>,
-    /// Source of connection ids.
+    /// Source of connection ids and of the ids of traces.
     pub random: StdRng,
+    /// The trace that every request belongs to; without one each has its own.
+    pub trace: Option<CallersTrace>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::DEFAULT, recorder: None, random: StdRng::from_os_rng() }
+        Self { limits: Limits::DEFAULT, recorder: None, random: StdRng::from_os_rng(), trace: None }
     }
 }
 
@@ -47,6 +54,7 @@ impl Default for Options {
 pub struct Client {
     pub(crate) storage: Arc<Host>,
     vending: Arc<Host>,
+    monitor: Option<Arc<Host>>,
     tickets: Tickets,
     /// For writes that may be sent again.
     pub(crate) keys: Keys,
@@ -57,22 +65,35 @@ impl Client {
     ///
     /// *Errors*: the certificates to trust are not usable.
     pub fn new(profile: &Profile, options: Options) -> Result<Self, TlsError> {
-        let Options { limits, recorder, mut random } = options;
+        let Options { limits, recorder, mut random, trace } = options;
         let tls = client_config(&profile.ca_pem)?;
         let mut host = |endpoint: &crate::endpoint::Endpoint| {
             let seeded = StdRng::from_rng(&mut random);
-            Arc::new(Host::new(endpoint.clone(), Arc::clone(&tls), limits, recorder.clone(), seeded))
+            Arc::new(Host::new(
+                endpoint.clone(),
+                Arc::clone(&tls),
+                limits,
+                recorder.clone(),
+                seeded,
+                trace.clone(),
+            ))
         };
         let storage = host(&profile.endpoint);
         let vending = host(&profile.vending);
+        let monitor = profile.monitor.as_ref().map(&mut host);
         let tickets = Tickets::new(Arc::clone(&vending), profile);
-        Ok(Self { storage, vending, tickets, keys: Keys::new(random) })
+        Ok(Self { storage, vending, monitor, tickets, keys: Keys::new(random) })
     }
 
     /// Closes idle connections with close_notify and FIN, and waits up to 2 s for
     /// them.
     pub async fn close(&self) {
-        tokio::join!(self.storage.close(), self.vending.close());
+        let monitor = async {
+            if let Some(monitor) = &self.monitor {
+                monitor.close().await;
+            }
+        };
+        tokio::join!(self.storage.close(), self.vending.close(), monitor);
     }
 
     /// How many connections to the heads are open and idle at present.
@@ -94,6 +115,24 @@ impl Client {
     /// [`ClientError::Refused`] for a life or a scope that cannot be.
     pub async fn vend(&self, wish: &TicketWish) -> Result<VendedTicket, ClientError> {
         self.tickets.vend(wish).await
+    }
+
+    /// What the profile's monitor answers to a GET of this target, such as
+    /// `/api/v1/heads`; `None` where the profile has no monitor.
+    ///
+    /// *Errors*: [`ClientError`]; an answer of more than 16 MiB is none.
+    pub async fn monitor(&self, target: &str) -> Result<Option<Bytes>, ClientError> {
+        let Some(monitor) = &self.monitor else { return Ok(None) };
+        let ticket = self.tickets.ticket().await?;
+        let ask = Ask::new(Method::GET, target.to_owned(), ticket.headers(), monitor.trace());
+        let mut reply = exchange(monitor, ask).await?;
+        if reply.status.is_success() {
+            return reply.whole(MONITOR_BYTES_MAX).await.map(Some);
+        }
+        if reply.status == StatusCode::UNAUTHORIZED {
+            self.tickets.refused(&ticket).await;
+        }
+        Err(reply.answer().await.into_error())
     }
 
     /// The present version of an object, with a pre-authorized URI where the
@@ -169,8 +208,9 @@ impl Client {
     ) -> Result<Reply, ClientError> {
         let (mut number, mut renewed) = (1, false);
         let reads = matches!(method, Method::GET | Method::HEAD);
+        let trace = self.storage.trace();
         loop {
-            match self.try_ask(&method, target, extra, Outgoing::empty(), number).await {
+            match self.try_ask(&method, target, extra, Outgoing::empty(), number, &trace).await {
                 Ok(Asked::Answered(reply)) => return Ok(*reply),
                 Ok(Asked::TicketExpired(answer)) if renewed => return Err(answer.into_error()),
                 Ok(Asked::TicketExpired(_)) => renewed = true,
@@ -196,11 +236,13 @@ impl Client {
         extra: &HeaderMap,
         body: Outgoing,
         number: u8,
+        trace: &Trace,
     ) -> Result<Asked, ClientError> {
         let ticket = self.tickets.ticket().await?;
         let mut headers = ticket.headers();
         headers.extend(extra.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let ask = Ask { method: method.clone(), target: target.to_owned(), headers, body, number };
+        let (target, trace) = (target.to_owned(), trace.clone());
+        let ask = Ask { method: method.clone(), target, headers, body, number, trace };
         let mut reply = exchange(&self.storage, ask).await?;
         if reply.status.is_success() {
             return Ok(Asked::Answered(Box::new(reply)));

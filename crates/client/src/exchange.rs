@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::body::Outgoing;
 use crate::error::{ClientError, Stage};
 use crate::pool::Host;
+use crate::trace::Trace;
 
 pub(crate) use reply::{Reply, header};
 
@@ -34,12 +35,13 @@ pub(crate) struct Ask {
     pub(crate) body: Outgoing,
     /// Which attempt of its caller it is, from 1.
     pub(crate) number: u8,
+    pub(crate) trace: Trace,
 }
 
 impl Ask {
     /// A request without a body.
-    pub(crate) fn new(method: Method, target: String, headers: HeaderMap) -> Self {
-        Self { method, target, headers, body: Outgoing::empty(), number: 1 }
+    pub(crate) fn new(method: Method, target: String, headers: HeaderMap, trace: Trace) -> Self {
+        Self { method, target, headers, body: Outgoing::empty(), number: 1, trace }
     }
 }
 
@@ -80,6 +82,7 @@ struct Copy {
     headers: HeaderMap,
     /// Which attempt of its caller the first is.
     number: u8,
+    trace: Trace,
 }
 
 impl Copy {
@@ -91,16 +94,18 @@ impl Copy {
             target: ask.target.clone(),
             headers: ask.headers.clone(),
             number: ask.number,
+            trace: ask.trace.clone(),
         })
     }
 
     fn request(&self, host: &Host) -> Result<Request<Outgoing>, ClientError> {
-        prepare(host, Ask::new(self.method.clone(), self.target.clone(), self.headers.clone()))
+        let Self { method, target, headers, trace, .. } = self;
+        prepare(host, Ask::new(method.clone(), target.clone(), headers.clone(), trace.clone()))
     }
 }
 
 fn prepare(host: &Host, ask: Ask) -> Result<Request<Outgoing>, ClientError> {
-    let Ask { method, target, headers, mut body, number: _ } = ask;
+    let Ask { method, target, headers, mut body, number: _, trace } = ask;
     let uri: http::Uri =
         target.parse().map_err(|_| ClientError::Protocol("a URI that cannot be requested"))?;
     let length = body.length();
@@ -111,6 +116,9 @@ fn prepare(host: &Host, ask: Ask) -> Result<Request<Outgoing>, ClientError> {
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
+    let span = host.enter(&trace, request.headers_mut());
+    // For the attempt's record.
+    request.extensions_mut().insert(span);
     let fields = request.headers_mut();
     let authority = HeaderValue::from_str(&host.endpoint.authority());
     fields.insert(HOST, authority.map_err(|_| ClientError::Protocol("a host that cannot be named"))?);

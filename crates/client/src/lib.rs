@@ -36,6 +36,7 @@ mod secret;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod trace;
 pub mod tree;
 pub mod upload;
 mod vending;
@@ -50,4 +51,5 @@ pub use pool::idle::{IdleEnd, LearnedIdle};
 pub use profile::{Profile, ProfileError, ProfileWarning, S3Keys};
 pub use progress::{FileEnd, Progress, Silent};
 pub use secret::Secret;
+pub use trace::CallersTrace;
 pub use vending::{TicketWish, VendedTicket};

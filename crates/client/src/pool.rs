@@ -4,9 +4,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::HeaderMap;
 use rand::Rng;
 use rand::rngs::StdRng;
 use repono_core::id::ConnectionId;
+use repono_core::trace::Span;
 use repono_journal::{ConnectionRecord, Manner, RequestRecord, Reuse, SharedRecorder, Stamp};
 use rustls::ClientConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,6 +23,7 @@ use crate::pool::path::Path;
 use crate::pool::slot::{Effect, Event, Slot};
 use crate::pool::suspension::{Suspensions, suspended};
 use crate::pool::turns::Turns;
+use crate::trace::{CallersTrace, Trace};
 
 pub(crate) mod budget;
 pub(crate) mod dial;
@@ -56,6 +59,7 @@ pub(crate) struct Host {
     watchers: Mutex<JoinSet<()>>,
     recorder: Option<SharedRecorder>,
     random: Mutex<StdRng>,
+    caller: Option<CallersTrace>,
     path: Mutex<Path>,
     turns: Turns,
     suspensions: Suspensions,
@@ -80,6 +84,7 @@ impl Host {
         limits: Limits,
         recorder: Option<SharedRecorder>,
         random: StdRng,
+        caller: Option<CallersTrace>,
     ) -> Self {
         let count = limits.connections_per_host.max(1);
         let places = count.saturating_mul(CONNECTIONS_PER_REQUEST);
@@ -92,6 +97,7 @@ impl Host {
             watchers: Mutex::new(JoinSet::new()),
             recorder,
             random: Mutex::new(random),
+            caller,
             path: Mutex::new(Path::new(count)),
             turns: Turns::new(),
             suspensions: Suspensions::new(suspended()),
@@ -169,6 +175,16 @@ impl Host {
 
     pub(crate) fn new_id(&self) -> ConnectionId {
         ConnectionId::random(&mut *lock(&self.random))
+    }
+
+    /// The trace of a request that begins.
+    pub(crate) fn trace(&self) -> Trace {
+        Trace::of(self.caller.as_ref(), &mut *lock(&self.random))
+    }
+
+    /// Enters an attempt of a trace into its headers.
+    pub(crate) fn enter(&self, trace: &Trace, headers: &mut HeaderMap) -> Span {
+        trace.enter(headers, &mut *lock(&self.random))
     }
 
     /// From 0 to 1.

@@ -39,6 +39,7 @@ pub struct Profile {
     pub warnings: Vec<ProfileWarning>,
     pub(crate) endpoint: Endpoint,
     pub(crate) vending: Endpoint,
+    pub(crate) monitor: Option<Endpoint>,
     pub(crate) ca_pem: Vec<u8>,
     pub(crate) user_secret: Secret,
     pub(crate) application_secret: Secret,
@@ -147,6 +148,7 @@ pub enum ProfileError {
 struct Raw {
     endpoint: String,
     vending: String,
+    monitor: Option<String>,
     ca: Option<PathBuf>,
     account: String,
     user: String,
@@ -181,6 +183,7 @@ impl Profile {
         Ok(Self {
             endpoint: url("endpoint", &raw.endpoint)?,
             vending: url("vending", &raw.vending)?,
+            monitor: raw.monitor.as_deref().map(|monitor| url("monitor", monitor)).transpose()?,
             ca_pem: ca(raw.ca.as_deref().map(near))?,
             account: raw.account.parse().map_err(|source| ProfileError::Name { key: "account", source })?,
             user: raw.user.parse().map_err(|source| ProfileError::Name { key: "user", source })?,
@@ -211,6 +214,20 @@ impl Profile {
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.endpoint.to_string()
+    }
+
+    /// The URL of the monitor, if there is one.
+    #[must_use]
+    pub fn monitor(&self) -> Option<String> {
+        self.monitor.as_ref().map(Endpoint::to_string)
+    }
+
+    /// Asks this monitor instead of the profile's.
+    ///
+    /// *Errors*: [`ProfileError::Url`].
+    pub fn use_monitor(&mut self, monitor: &str) -> Result<(), ProfileError> {
+        self.monitor = Some(url("monitor", monitor)?);
+        Ok(())
     }
 
     /// The URL of vending.

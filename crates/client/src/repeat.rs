@@ -135,11 +135,12 @@ impl Client {
         let mut headers = extra.clone();
         headers.insert(IDEMPOTENCY_KEY, self.keys.key()?);
         let (mut number, mut renewed) = (1, false);
+        let trace = self.storage.trace();
         loop {
             let (body, again) = draft.body().await?;
             let sending = body.sending();
             let last = !again || number >= ATTEMPTS_MAX;
-            match self.try_ask(&method, target, &headers, body, number).await {
+            match self.try_ask(&method, target, &headers, body, number, &trace).await {
                 Ok(Asked::Answered(reply)) => return Ok(*reply),
                 Ok(Asked::TicketExpired(answer)) if last || renewed => return Err(answer.into_error()),
                 Ok(Asked::TicketExpired(_)) => renewed = true,

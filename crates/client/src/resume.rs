@@ -44,7 +44,9 @@ impl Client {
         let Some(uri) = &state.preauth_uri else {
             return self.ask(Method::GET, &object.target(), &headers).await;
         };
-        let mut reply = exchange(&self.storage, Ask::new(Method::GET, uri.clone(), headers)).await?;
+        let mut reply =
+            exchange(&self.storage, Ask::new(Method::GET, uri.clone(), headers, self.storage.trace()))
+                .await?;
         if reply.status.is_success() { Ok(reply) } else { Err(reply.answer().await.into_error()) }
     }
 

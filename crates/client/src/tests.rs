@@ -72,7 +72,12 @@ impl Bench {
         let profile = Profile::load(Some(&path), &|_| None).ok().unwrap();
         let journal =
             Journal::open(JournalConfig::new(dir.path().join("journal"), "client", "client-1")).unwrap();
-        let options = Options { limits, recorder: Some(journal.shared()), random: StdRng::seed_from_u64(7) };
+        let options = Options {
+            limits,
+            recorder: Some(journal.shared()),
+            random: StdRng::seed_from_u64(7),
+            trace: None,
+        };
         Self { client: Arc::new(Client::new(&profile, options).unwrap()), dir, journal }
     }
 

@@ -79,7 +79,10 @@ impl Client {
         progress: Arc<dyn Progress>,
     ) -> Result<Uploaded, ClientError> {
         let body = Outgoing::new(Source::Read(stream), length, progress);
-        match self.try_ask(&Method::PUT, &object.target(), &headers(options)?, body, 1).await? {
+        match self
+            .try_ask(&Method::PUT, &object.target(), &headers(options)?, body, 1, &self.storage.trace())
+            .await?
+        {
             Asked::Answered(reply) => verified(*reply).await,
             Asked::TicketExpired(answer) => Err(answer.into_error()),
         }

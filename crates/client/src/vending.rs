@@ -153,7 +153,14 @@ impl Tickets {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let body = Outgoing::whole(Bytes::from(text));
-        let ask = Ask { method: Method::POST, target: "/v1/tickets".to_owned(), headers, body, number: 1 };
+        let ask = Ask {
+            method: Method::POST,
+            target: "/v1/tickets".to_owned(),
+            headers,
+            body,
+            number: 1,
+            trace: self.vending.trace(),
+        };
         let mut reply = exchange(&self.vending, ask).await?;
         if !reply.status.is_success() {
             return Err(reply.answer().await.into_error());

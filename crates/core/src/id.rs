@@ -73,6 +73,12 @@ impl ConnectionId {
         Self(bytes)
     }
 
+    /// The bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 12] {
+        &self.0
+    }
+
     /// The id that these 24 hex digits name; `None` for anything else.
     #[must_use]
     pub fn parse(hex: &[u8]) -> Option<Self> {

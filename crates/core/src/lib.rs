@@ -9,6 +9,7 @@
 //! | [`etag`] | the MD5 of an object's bytes |
 //! | [`range`] | the `Range` header, parsed and resolved |
 //! | [`request`] | the head of an HTTP request, as every protocol crate reads it |
+//! | [`trace`] | `traceparent` and `tracestate` |
 //! | [`refusal`] | what a caller is told when a request is not carried out |
 
 pub mod etag;
@@ -18,3 +19,4 @@ pub mod range;
 pub mod refusal;
 pub mod request;
 pub mod time;
+pub mod trace;

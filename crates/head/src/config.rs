@@ -29,6 +29,11 @@ pub struct Config {
     pub store: PathBuf,
     /// Directory of the journal.
     pub journal: PathBuf,
+    /// Which requests it has: `all`, or `none`; connections, changes and decisions are
+    /// in it in either case. Default `all`: without them neither the monitor nor
+    /// `repono diagnose` knows of a slow request.
+    #[serde(default, skip_serializing_if = "Journaled::is_all")]
+    pub journal_requests: Journaled,
     /// File with the heads' master key, 64 hex digits: opens the keys of
     /// pre-authorized URIs and of TLS session tickets, not those that sign tickets.
     pub heads_master_key_file: PathBuf,
@@ -84,6 +89,24 @@ pub struct Config {
     /// The same of one source, an address of IPv4 or a /64 of IPv6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_requests_per_s: Option<u32>,
+}
+
+/// Which requests are recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Journaled {
+    /// Each, but for what sampling leaves out.
+    #[default]
+    All,
+    /// None.
+    None,
+}
+
+impl Journaled {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    const fn is_all(&self) -> bool {
+        matches!(self, Self::All)
+    }
 }
 
 /// A configuration that cannot work.

@@ -266,6 +266,7 @@ impl Opened {
             tls,
             counts: Arc::default(),
             condition: Arc::default(),
+            journal_requests: config.journal_requests,
             rules: Rules::new(config),
         });
         let charge = Charge {

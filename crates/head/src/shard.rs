@@ -10,6 +10,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use repono_core::id::{ConnectionId, TransId};
 use repono_core::time::{Timestamp, http_date};
+use repono_core::trace::{Span, TraceContext};
 use repono_journal::Recorder;
 use repono_net::drain::{DrainSignal, Phase};
 use repono_net::proxy_v2::ProxyKey;
@@ -20,6 +21,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::admission::{Admission, Counts};
+use crate::config::Journaled;
 use crate::connection::rules::Rules;
 use crate::directory::{Directory, DirectoryFeed};
 use crate::limits::{BODY_READ_BYTES, CLOSING_MAX, TICKETS_REMEMBERED};
@@ -35,6 +37,7 @@ pub(crate) struct Common {
     pub(crate) counts: Arc<Counts>,
     pub(crate) rules: Rules,
     pub(crate) condition: Arc<Condition>,
+    pub(crate) journal_requests: Journaled,
 }
 
 /// What a shard is for.
@@ -158,6 +161,11 @@ impl Shard {
 
     pub(crate) fn trans_id(&self, now: Timestamp) -> TransId {
         TransId::new(now, &mut *self.random.borrow_mut())
+    }
+
+    /// A request that this context asked for.
+    pub(crate) fn span(&self, asker: &TraceContext) -> Span {
+        asker.request(&mut *self.random.borrow_mut())
     }
 
     pub(crate) fn connection_id(&self) -> ConnectionId {

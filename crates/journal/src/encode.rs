@@ -67,6 +67,10 @@ pub(crate) fn request(
                 o.text("id", id.as_str());
             }
         });
+        if let Some(trace) = record.trace {
+            o.object("trace", |o| o.text("id", trace.trace.hex()));
+            o.object("span", |o| o.text("id", trace.id.hex()));
+        }
         http(o, record);
         o.object("url", |o| o.text("path", record.path.as_bytes()));
         for (name, end) in [("source", record.source), ("destination", record.destination)] {
@@ -134,6 +138,9 @@ fn request_own(o: &mut Object<'_>, counts: Counts, record: &RequestRecord, one_i
         }
     });
     o.number("attempts", record.attempts.into());
+    if let Some(parent) = record.trace.and_then(|span| span.parent) {
+        o.object("span", |o| o.text("parent_id", parent.hex()));
+    }
     o.text_if_any("application", record.application.as_bytes());
     o.object("phase_ns", |o| phases(o, &record.phases_ns));
     clocks(o, record.started, record.ended_mono_ns);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use repono_core::id::{ConnectionId, TransId};
 use repono_core::refusal::After;
 use repono_core::request::Method;
+use repono_core::trace::Span;
 use serde::Deserialize;
 
 use crate::connection::Tls;
@@ -96,6 +97,8 @@ pub struct RequestRecord {
     pub side: Side,
     /// The id of the reply's `X-Trans-Id`, once there is one.
     pub trans_id: Option<TransId>,
+    /// Which part of which trace it is; `None` where the caller named none.
+    pub trace: Option<Span>,
     /// The connection, as this side knows it.
     pub connection: ConnectionId,
     /// The connection, as the balancer knows it, where that differs.
@@ -167,6 +170,7 @@ impl RequestRecord {
         Self {
             side,
             trans_id: None,
+            trace: None,
             connection,
             balancer_id: None,
             started,

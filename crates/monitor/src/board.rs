@@ -2,6 +2,7 @@
 //! connections, changes of configuration. All of it is bounded.
 
 mod changes;
+mod durations;
 mod heads;
 mod keep;
 mod latency;
@@ -14,11 +15,14 @@ use repono_journal::Side;
 use repono_journal::read::{Fact, Record, Request};
 
 pub(crate) use changes::ChangeSeen;
+pub(crate) use durations::{Durations, IDLE_BOUNDS_S, REQUEST_BOUNDS_S, SCHEMA, ZERO_THRESHOLD_S};
 pub(crate) use heads::Traffic;
 pub(crate) use keep::KeptBoard;
 pub(crate) use latency::{Latency, Point, ROW_BOUNDS_MS, Rows, Step, in_ms};
 pub(crate) use slowest::{Attempt, SlowRequest, Wanted};
-pub(crate) use totals::{DURATION_BOUNDS_S, Durations, Totals};
+pub(crate) use totals::{DurationKey, OTHER, SERVICES, Server, Totals};
+#[cfg(feature = "otlp")]
+pub(crate) use totals::{error_type, status};
 
 use changes::Changes;
 use heads::Heads;
@@ -80,6 +84,7 @@ impl Board {
     /// Counts a record, at the time `now_ns` of the wall clock.
     pub(crate) fn take(&mut self, record: &Record<'_>, now_ns: u64) {
         self.lines.read += 1;
+        self.totals.origin(&record.origin);
         let Some(ended) = record.fact.ended() else { return };
         if ended.wall_ns > now_ns.saturating_add(AHEAD_NS) {
             self.lines.ahead += 1;
@@ -90,7 +95,8 @@ impl Board {
             Fact::Request(request) => self.request(record, request, now_ns),
             Fact::Connection(connection) => self.totals.connection(connection),
             Fact::Change(change) => self.changes.take(change),
-            Fact::Turn(_) | Fact::Audit(_) | Fact::Other => {}
+            Fact::Audit(audit) => self.totals.audit(audit),
+            Fact::Turn(_) | Fact::Other => {}
         }
     }
 

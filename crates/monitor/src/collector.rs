@@ -15,6 +15,7 @@ use repono_journal::follow::{Batch, Follower, POLL_EVERY, Rest, Start};
 use repono_journal::read;
 
 use crate::board::Board;
+use crate::export::Listener;
 
 use state::StateFile;
 
@@ -48,6 +49,7 @@ impl Collector {
         journals: Vec<PathBuf>,
         state_dir: Option<PathBuf>,
         board: SharedBoard,
+        listener: Option<Listener>,
     ) -> io::Result<Self> {
         let file = state_dir.map(|dir| StateFile::in_dir(&dir)).transpose()?;
         let follower = match file.as_ref().and_then(StateFile::read) {
@@ -58,7 +60,7 @@ impl Collector {
             None => Follower::new(journals, Start::Beginning),
         };
         let (stop, stopped) = channel();
-        let mut work = Work { follower, board, file, kept_mono_ns: Stamp::mono_now() };
+        let mut work = Work { follower, board, listener, file, kept_mono_ns: Stamp::mono_now() };
         let thread = thread::Builder::new().name("collector".to_owned()).spawn(move || work.run(&stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -77,6 +79,7 @@ impl Drop for Collector {
 struct Work {
     follower: Follower,
     board: SharedBoard,
+    listener: Option<Listener>,
     file: Option<StateFile>,
     kept_mono_ns: u64,
 }
@@ -99,7 +102,7 @@ impl Work {
         self.keep();
     }
 
-    fn count(&self, batch: &Batch, now: Stamp) {
+    fn count(&mut self, batch: &Batch, now: Stamp) {
         let mut board = self.board.lock();
         let mut oldest = None;
         for line in batch.lines() {
@@ -108,6 +111,9 @@ impl Work {
                     let ended = record.fact.ended().map(|ended| ended.wall_ns);
                     oldest = oldest.into_iter().chain(ended).min();
                     board.take(&record, now.wall_ns);
+                    if let Some(listener) = &mut self.listener {
+                        listener(&record, now.wall_ns);
+                    }
                 }
                 Err(_) => board.damaged(),
             }

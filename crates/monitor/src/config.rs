@@ -1,6 +1,7 @@
 //! The configuration of the monitor.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use repono_net::tls::TlsFiles;
@@ -47,6 +48,43 @@ pub struct Config {
     pub one_time_link: Option<PathBuf>,
     /// Certificates and their private keys.
     pub tls: TlsFiles,
+    /// A collector of OpenTelemetry that spans and metrics of the journals are sent to.
+    /// Default none; needs a program that was built with the feature `otlp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<Otlp>,
+}
+
+/// A collector of OpenTelemetry.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Otlp {
+    /// `http://HOST:PORT` or `https://HOST:PORT`; `/v1/traces` and `/v1/metrics` are asked.
+    pub endpoint: String,
+    /// Authorities to trust with `https`, PEM. Default: those of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// Traces with a request that took so many milliseconds are always sent, like those
+    /// with one that failed or was sent again. Default 1,000: what people notice.
+    #[serde(default = "slow_ms")]
+    pub slow_ms: u64,
+    /// The share of all other traces that is sent, from 0 to 1. Default 0.01.
+    #[serde(default = "share")]
+    pub share: f64,
+    /// Seconds between two dispatches of the metrics. Default 60.
+    #[serde(default = "metrics_s")]
+    pub metrics_s: NonZeroU16,
+}
+
+const fn slow_ms() -> u64 {
+    1_000
+}
+
+const fn share() -> f64 {
+    0.01
+}
+
+fn metrics_s() -> NonZeroU16 {
+    NonZeroU16::MIN.saturating_add(59)
 }
 
 /// Settings that do not go together.

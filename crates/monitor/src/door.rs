@@ -18,10 +18,10 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::IntoResponse;
-use axum::routing::{MethodRouter, get, post};
+use axum::response::{Html, IntoResponse};
+use axum::routing::{get, post};
 use axum::{Json, Router, body::Body};
 use repono_journal::Stamp;
 use serde::Serialize;
@@ -33,19 +33,25 @@ use crate::access::Access;
 use crate::ask::Latest;
 use crate::board::Traffic;
 use crate::collector::SharedBoard;
+use crate::export::Counts;
 use crate::heads::{Freshness, HeadStatus};
 use crate::limits::KEEP_ALIVE_ADVERTISED;
-use crate::metrics;
+use crate::metrics::{self, Form};
+use crate::page;
 
 use live::Live;
 use refusal::{Refusal, refused};
 
-/// Nothing but our own script, style and interface; no frame around them.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Nothing but our own scripts, styles, image and interface; no frame around them, and
+/// no text that becomes a script or markup.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// Stamped on every reply. Nothing is stored: a state is worth a second.
-const HEADERS: [(HeaderName, &str); 5] = [
+/// Stamped on every reply that does not say otherwise. Nothing is stored: a state is
+/// worth a second.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (CONTENT_SECURITY_POLICY, POLICY),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),
     (CACHE_CONTROL, "no-store"),
@@ -64,6 +70,8 @@ pub(crate) struct Door {
     /// The balancer's administrators' socket.
     pub(crate) balancer: Arc<Path>,
     pub(crate) access: Arc<Access>,
+    /// What became of spans; `None` where none are sent.
+    pub(crate) exported: Option<Arc<Counts>>,
 }
 
 #[derive(Serialize)]
@@ -102,9 +110,7 @@ pub(crate) fn routes(door: Door) -> Router {
 /// For everybody: nothing here tells of a request or a user.
 fn open() -> Router<Door> {
     Router::new()
-        .route("/monitor.js", file("text/javascript; charset=utf-8", include_str!("page/monitor.js")))
-        .route("/monitor.css", file("text/css; charset=utf-8", include_str!("page/monitor.css")))
-        .route("/login.css", file("text/css; charset=utf-8", include_str!("page/login.css")))
+        .merge(page::files())
         .route("/login", get(log_in::page).post(log_in::log_in))
         .route("/logout", post(log_in::log_out))
         .route("/metrics", get(scrape))
@@ -114,7 +120,7 @@ fn open() -> Router<Door> {
 /// For those who are logged in.
 fn closed() -> Router<Door> {
     Router::new()
-        .route("/", file("text/html; charset=utf-8", include_str!("page/index.html")))
+        .route("/", get(async || Html(page::shell().into_string())))
         .route("/api/v1/session", get(log_in::session))
         .route("/api/v1/heads", get(heads))
         .route("/api/v1/events", get(live::events))
@@ -129,10 +135,6 @@ fn closed() -> Router<Door> {
         .route("/api/v1/slowest.har", get(board::slowest_har))
         .route("/api/v1/closes", get(board::closes))
         .route("/api/v1/changes", get(board::changes))
-}
-
-fn file(media: &'static str, text: &'static str) -> MethodRouter<Door> {
-    get(async move || ([(CONTENT_TYPE, media)], text))
 }
 
 impl Door {
@@ -163,21 +165,21 @@ async fn heads(State(door): State<Door>) -> Response<Body> {
     }
 }
 
-async fn scrape(State(door): State<Door>) -> impl IntoResponse {
+async fn scrape(State(door): State<Door>, headers: HeaderMap) -> impl IntoResponse {
     let latest = door.latest.borrow().clone();
-    let mut text = metrics::text(latest.as_deref(), Instant::now());
-    if let Some(board) = &door.board {
-        text.push_str(&metrics::board::text(&board.lock()));
-    }
-    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text)
+    let form = Form::wanted(&headers);
+    let families = {
+        let board = door.board.as_ref().map(SharedBoard::lock);
+        let mut families = metrics::families(latest.as_deref(), board.as_deref(), Instant::now());
+        families.extend(door.exported.as_deref().map(metrics::exported));
+        families
+    };
+    ([(CONTENT_TYPE, form.content_type())], metrics::encode(&families, form))
 }
 
 async fn stamped(mut response: Response<Body>) -> Response<Body> {
-    let headers = response.headers_mut();
-    // The form of the log-in has its own.
-    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

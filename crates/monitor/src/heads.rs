@@ -18,6 +18,10 @@ pub(crate) struct HeadStatus {
     pub(crate) state: State,
     pub(crate) weight: u32,
     pub(crate) connections: u64,
+    /// Of these, those with a turn under way; a balancer of an earlier version does not
+    /// say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) in_flight: Option<u64>,
     /// Whether every new connection goes to it.
     pub(crate) only: bool,
     /// At which level its last check failed, if it did.

@@ -11,7 +11,9 @@
 //! | `vending` | questions to vending: whom a ticket speaks for |
 //! | `collector` | the thread that follows the journals, and its state on disk |
 //! | `board` | what the journals tell, counted |
+//! | `page` | the page's shell, and its files as they are built in |
 //! | `metrics` | the text for Prometheus |
+//! | `export`, `otlp` | records on their way to a collector of OpenTelemetry |
 //! | `heads` | what the balancer said of its heads, and how old that is |
 //! | `ask` | one question to the balancer, and asking again and again |
 //! | `connection` | the life of one TLS connection |
@@ -24,12 +26,16 @@ mod collector;
 pub mod config;
 mod connection;
 mod door;
+mod export;
 mod heads;
 mod limits;
 mod metrics;
+#[cfg(feature = "otlp")]
+mod otlp;
+mod page;
 pub mod server;
 mod vending;
 
 pub use access::link::{Offer, offer};
-pub use config::{Config, ConfigError, VendingUrl};
+pub use config::{Config, ConfigError, Otlp, VendingUrl};
 pub use server::{BoundAddresses, MonitorError, run};

@@ -18,13 +18,16 @@ use zeroize::Zeroizing;
 
 use crate::access::Access;
 use crate::access::link::OneTimeLink;
-use crate::ask;
+use crate::ask::{self, Latest};
 use crate::collector::{Collector, SharedBoard};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Otlp};
 use crate::connection::{self, House};
 use crate::door::live::{self, Live};
 use crate::door::{self, Door};
+use crate::export::{Counts, Listener};
 use crate::limits::{CLOSING_MAX, CONNECTIONS_MAX, DRAIN_MAX, TLS_TICKET_KEY_AGE_MAX};
+#[cfg(feature = "otlp")]
+use crate::otlp;
 use crate::vending::Vending;
 
 /// What connections are given at the end.
@@ -59,6 +62,12 @@ pub enum MonitorError {
     /// is no thread.
     #[error("the journals cannot be followed")]
     Collect(#[source] io::Error),
+    /// Spans and metrics cannot be sent as `otlp` says.
+    #[error("the collector of OpenTelemetry cannot be used")]
+    Otlp(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// `otlp` without `journals`.
+    #[error("otlp sends what the journals tell, and `journals` names none")]
+    NothingToExport,
     /// The cryptographic library failed.
     #[error("the cryptographic library failed")]
     Cryptography(#[from] TicketKeyError),
@@ -86,7 +95,7 @@ pub async fn run(
     let tickets = TicketKeys::new(ticket_key()?, Vec::new());
     let identity = ServerIdentity::load(config.tls.pairs())?;
     let tls = tls::server_config(Arc::clone(&identity), Arc::clone(&tickets), &[tls::ALPN_HTTP1])?;
-    let acceptor = listener(config.listen)?;
+    let acceptor = listening(config.listen)?;
     let bound = BoundAddresses { https: acceptor.local_addr() };
     let (sender, latest) = watch::channel(None);
     let mut background = JoinSet::new();
@@ -98,14 +107,22 @@ pub async fn run(
     background.spawn(rotate(tickets));
     background.spawn(tls::keep_current(identity));
     let board = (!config.journals.is_empty()).then(SharedBoard::default);
+    let exported = config.otlp.is_some().then(Arc::<Counts>::default);
+    let listener = match (&config.otlp, &board, &exported) {
+        (Some(otlp), Some(board), Some(counts)) => {
+            Some(listener(otlp, board.clone(), latest.clone(), counts, &mut background)?)
+        }
+        (Some(_), None, _) => return Err(MonitorError::NothingToExport),
+        (Some(_) | None, _, _) => None,
+    };
     let collector = board
         .clone()
-        .map(|board| Collector::start(config.journals, config.state_dir, board))
+        .map(|board| Collector::start(config.journals, config.state_dir, board, listener))
         .transpose()
         .map_err(MonitorError::Collect)?;
     let drain = Drain::new();
     let live = Live::new(drain.signal());
-    let door = Door { name: config.name.into(), latest, board, live, balancer, access };
+    let door = Door { name: config.name.into(), latest, board, live, balancer, access, exported };
     background.spawn(live::again_and_again(door.clone()));
     let routes = door::routes(door);
     ready(bound);
@@ -154,7 +171,31 @@ async fn receive(acceptor: Acceptor, house: Arc<House>, drain: &Drain) -> io::Re
     broken
 }
 
-fn listener(address: SocketAddr) -> Result<Acceptor, MonitorError> {
+/// Begins to send spans and metrics.
+#[cfg(feature = "otlp")]
+fn listener(
+    config: &Otlp,
+    board: SharedBoard,
+    latest: watch::Receiver<Latest>,
+    counts: &Arc<Counts>,
+    background: &mut JoinSet<()>,
+) -> Result<Listener, MonitorError> {
+    let collector = otlp::Collector::open(config).map_err(|error| MonitorError::Otlp(error.into()))?;
+    Ok(otlp::start(config, collector, board, latest, counts, background))
+}
+
+#[cfg(not(feature = "otlp"))]
+fn listener(
+    _: &Otlp,
+    _: SharedBoard,
+    _: watch::Receiver<Latest>,
+    _: &Arc<Counts>,
+    _: &mut JoinSet<()>,
+) -> Result<Listener, MonitorError> {
+    Err(MonitorError::Otlp("this program was built without the feature otlp".into()))
+}
+
+fn listening(address: SocketAddr) -> Result<Acceptor, MonitorError> {
     let bound = listen::bind(address, listen::BACKLOG).and_then(Acceptor::new);
     bound.map_err(|source| MonitorError::Listen { address, source })
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use repono_client::{Answer, Client, ClientError, Options, Profile};
+use repono_client::{Answer, CallersTrace, Client, ClientError, Options, Profile};
 use repono_journal::{Journal, JournalConfig};
 
 use crate::output::{failure, usage};
@@ -36,10 +36,18 @@ impl Connection {
             self.journal.as_ref().map(|dir| Journal::open(JournalConfig::new(dir, "client", "client")));
         let journal = journal.transpose().context("the client's journal cannot be opened")?;
         let recorder = journal.as_ref().map(Journal::shared);
-        let client = Client::new(&profile, Options { recorder, ..Options::default() })
+        let options = Options { recorder, trace: callers_trace(), ..Options::default() };
+        let client = Client::new(&profile, options)
             .map_err(|error| usage(format!("the certificates to trust cannot be used: {error}")))?;
         Ok(Connected { client: Arc::new(client), profile, journal })
     }
+}
+
+/// The trace of whoever started this command, from the environment (OpenTelemetry's
+/// "Environment Variables as Context Propagation Carriers").
+fn callers_trace() -> Option<CallersTrace> {
+    let value = |name| std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes);
+    CallersTrace::parse(&value("TRACEPARENT")?, value("TRACESTATE").as_deref())
 }
 
 impl Connected {

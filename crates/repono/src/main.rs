@@ -10,11 +10,13 @@ mod lab;
 mod length;
 mod objects;
 mod output;
+mod printable;
 mod progress;
 mod record;
 mod service;
 mod tail;
 mod ticket;
+mod top;
 mod trust;
 mod up;
 
@@ -65,6 +67,8 @@ enum Command {
     Diagnose(diagnose::Options),
     /// Show requests as they end, from the journals
     Tail(tail::Options),
+    /// Show heads, rates, percentiles, slow requests and closes, live
+    Top(top::Options),
     /// Measure how an endpoint ends quiet connections, and which clients are safe with it
     Doctor(doctor::Options),
     /// Relay connections to a server, and record what becomes of them
@@ -92,6 +96,7 @@ fn run(command: Command, form: Form) -> Result<ExitCode> {
     let done = match command {
         Command::Diagnose(options) => return diagnose::run(&options, form),
         Command::Tail(options) => return tail::run(&options, form),
+        Command::Top(options) => return top::run(&options, form),
         Command::Doctor(options) => return doctor::run(&options, form),
         Command::Up(options) => up::run(&options, form),
         Command::Ticket(options) => ticket::run(&options, form),

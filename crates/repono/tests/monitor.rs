@@ -27,7 +27,7 @@ fn asked(system: &System, path: &str) -> Option<String> {
 /// Waits until so many listings of nothing are counted.
 fn counted(system: &System, wanted: u64) {
     let sample = "http_server_request_duration_seconds_count{side=\"head\",http_request_method=\"GET\",\
-                  http_response_status_code=\"204\"} ";
+                  http_response_status_code=\"204\",url_scheme=\"https\"} ";
     let counted = wait::until("so many are counted", LIMIT, || {
         let metrics = asked(system, "/metrics")?;
         let count = metrics.lines().find_map(|line| line.strip_prefix(sample)?.parse::<u64>().ok());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use repono_core::refusal::After;
+use repono_core::trace::Span;
 use repono_journal::{Manner, Outcome, RequestRecord, Reuse, Side, Stamp, Text, UrlPath};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
@@ -268,6 +269,7 @@ impl Asked {
         dialled: DialTimes,
     ) -> RequestRecord {
         record.attempts = self.number;
+        record.trace = request.extensions().get::<Span>().copied();
         record.method = repono_core::request::Method::parse(request.method().as_str().as_bytes());
         record.path = UrlPath::of_target(request.uri().path().as_bytes());
         record.user_agent = Text::new(AGENT);

@@ -6,6 +6,7 @@ use repono_core::id::ConnectionId;
 use repono_core::refusal::{After, Refusal};
 use repono_core::request::RequestHead;
 use repono_core::time::Timestamp;
+use repono_core::trace::TraceContext;
 use repono_journal::{ConnectionRecord, Outcome, RequestRecord, Reuse, Side, Stamp, Text, Tls, UrlPath};
 
 use super::Identity;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::admission::{COST_REQUEST, Source};
 use crate::carrier::Carrier;
+use crate::config::Journaled;
 use crate::exchange::{Asker, Detail, Exchange, Stop, handle};
 use crate::shard::{Role, Shard};
 
@@ -145,6 +147,8 @@ fn record(context: &Context, asked: &Asked<'_>) -> RequestRecord {
     if asked.refusal.is_none() {
         record.method = Some(asked.head.method());
         record.path = UrlPath::of_target(asked.head.target());
+        record.trace = TraceContext::of_values(asked.head.fields_named("traceparent"))
+            .map(|asker| context.shard.span(&asker));
         record.user_agent = Text::new(asked.head.field("user-agent").unwrap_or_default());
         record.phases_ns.send = Stamp::mono_now().saturating_sub(asked.started.mono_ns);
     }
@@ -160,5 +164,8 @@ fn finish(x: &mut Exchange<'_>) {
     x.record.connection_after = x.after;
     let known = x.record.phases_ns.send + x.record.phases_ns.receive;
     x.record.phases_ns.wait = x.record.duration_ns().saturating_sub(known);
-    x.shard.recorder.borrow_mut().request(&x.record);
+    match x.shard.common.journal_requests {
+        Journaled::All => x.shard.recorder.borrow_mut().request(&x.record),
+        Journaled::None => {}
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use repono_core::id::{ConnectionId, TransId};
 use repono_core::refusal::After;
 use repono_core::request::Method;
+use repono_core::trace::{Span, TraceContext};
 use serde_json::Value;
 
 use super::{Counts, LINE_BYTES_MAX, Origin, audit, change, connection, request, turn};
@@ -34,6 +35,7 @@ pub(crate) fn full_request() -> RequestRecord {
             repono_core::time::Timestamp::from_unix_seconds(1_439_686_983),
             &mut NoRandomness,
         )),
+        trace: Some(trace()),
         balancer_id: Some(ConnectionId::from_bytes([0xCD; 12])),
         ended_mono_ns: started.mono_ns + 10_334_512_000,
         method: Some(Method::Head),
@@ -52,6 +54,11 @@ pub(crate) fn full_request() -> RequestRecord {
         connection_after: After::Keep,
         ..RequestRecord::new(Side::Client, id, started, source, destination)
     }
+}
+
+pub(crate) fn trace() -> Span {
+    let parent = TraceContext::parse(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
+    parent.request(&mut NoRandomness)
 }
 
 struct NoRandomness;
@@ -198,6 +205,7 @@ fn a_request_reads_like_this() {
         r#""module":"repono","action":"request","outcome":"failure","#,
         r#""start":"2015-08-16T01:02:53.000000001Z","end":"2015-08-16T01:03:03.334512001Z","#,
         r#""duration":10334512000,"sequence":9,"id":"tx787878787878787878787-0055cfe147"},"#,
+        r#""trace":{"id":"4bf92f3577b34da6a3ce929d0e0e4736"},"span":{"id":"123456789abcdef1"},"#,
         r#""http":{"request":{"method":"HEAD","id":"tx787878787878787878787-0055cfe147","body":{"bytes":3}},"#,
         r#""response":{"status_code":200,"body":{"bytes":412}}},"url":{"path":"/v1/repono/a/n/1/6/x"},"#,
         r#""source":{"ip":"10.0.0.7","port":56478},"destination":{"ip":"10.0.1.10","port":443},"#,
@@ -206,7 +214,7 @@ fn a_request_reads_like_this() {
         r#""user_agent":{"original":"GetReponoAuthURL/2.4501"},"error":{"code":"TicketExpired"},"#,
         r#""repono":{"side":"client","connection":{"id":"abababababababababababab","#,
         r#""balancer_id":"cdcdcdcdcdcdcdcdcdcdcdcd","reused":true,"idle_before_ns":361000000000,"#,
-        r#""requests_before":12},"attempts":2,"application":"demo-app","phase_ns":{"queue":1,"dns":0,"#,
+        r#""requests_before":12},"attempts":2,"span":{"parent_id":"00f067aa0ba902b7"},"application":"demo-app","phase_ns":{"queue":1,"dns":0,"#,
         r#""connect":900000,"tls":0,"send":0,"wait":10328000000,"authorize":0,"store":7,"receive":0},"#,
         r#""wall_ns":1439686973000000001,"mono_ns":{"start":5000000000,"end":15334512000},"#,
         r#""sample":{"one_in":3},"journal":{"dropped":2,"sampled_out":5}}}"#,

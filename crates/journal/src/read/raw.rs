@@ -29,6 +29,10 @@ pub(super) struct Raw<'a> {
     pub(super) source: Option<Address>,
     pub(super) destination: Option<Address>,
     #[serde(borrow)]
+    pub(super) trace: Option<Id<'a>>,
+    #[serde(borrow)]
+    pub(super) span: Option<Id<'a>>,
+    #[serde(borrow)]
     pub(super) http: Option<Http<'a>>,
     #[serde(borrow)]
     pub(super) url: Option<Url<'a>>,
@@ -68,6 +72,18 @@ pub(super) struct Host<'a> {
 pub(super) struct Boot<'a> {
     #[serde(borrow)]
     pub(super) id: Said<'a>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Id<'a> {
+    #[serde(borrow)]
+    pub(super) id: Said<'a>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Asker<'a> {
+    #[serde(borrow)]
+    pub(super) parent_id: Said<'a>,
 }
 
 #[derive(Deserialize)]
@@ -188,6 +204,8 @@ pub(super) struct Own<'a> {
     pub(super) connection: Option<Connection<'a>>,
     #[serde(default = "once")]
     pub(super) attempts: u8,
+    #[serde(borrow)]
+    pub(super) span: Option<Asker<'a>>,
     #[serde(borrow)]
     pub(super) application: Option<Said<'a>>,
     #[serde(borrow)]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use repono_core::id::ConnectionId;
+use repono_core::trace::{Span, SpanId, TraceId};
 
 use crate::connection::TlsVersion;
 use crate::request::{Phases, Reuse, Side};
@@ -30,6 +31,8 @@ pub struct Request<'a> {
     pub side: Option<Side>,
     /// `X-Trans-Id` of the reply.
     pub trans_id: Option<Cow<'a, str>>,
+    /// Which part of which trace it is.
+    pub trace: Option<Span>,
     /// The connection, as its side knows it.
     pub connection: ConnectionId,
     /// The same, as the balancer knows it.
@@ -93,10 +96,12 @@ pub(super) fn request(raw: Raw<'_>) -> Result<Request<'_>, ReadError> {
     let own = raw.repono;
     let (started, ended) = (own.started(), own.ended());
     let connection = own.connection.ok_or(ReadError::Missing("repono.connection"))?;
+    let trace = span(raw.trace.as_ref(), raw.span.as_ref(), own.span.as_ref());
     let http = raw.http.ok_or(ReadError::Missing("http"))?;
     Ok(Request {
         side: side(own.side),
         trans_id: text(http.request.id),
+        trace,
         connection: id(&connection.id)?,
         balancer_id: optional_id(connection.balancer_id)?,
         started,
@@ -123,6 +128,19 @@ pub(super) fn request(raw: Raw<'_>) -> Result<Request<'_>, ReadError> {
         user_agent: raw.user_agent.map(|agent| agent.original.0),
         tls: raw.tls.map(session),
         one_in: own.sample.one_in,
+    })
+}
+
+/// What is no id is passed over: a trace is worth less than the record.
+fn span(
+    trace: Option<&raw::Id<'_>>,
+    span: Option<&raw::Id<'_>>,
+    asker: Option<&raw::Asker<'_>>,
+) -> Option<Span> {
+    Some(Span {
+        trace: TraceId::parse(trace?.id.0.as_bytes())?,
+        id: SpanId::parse(span?.id.0.as_bytes())?,
+        parent: asker.and_then(|asker| SpanId::parse(asker.parent_id.0.as_bytes())),
     })
 }
 

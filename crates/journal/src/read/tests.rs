@@ -53,6 +53,7 @@ fn request_is_read(record: &RequestRecord) {
         (read.status, read.bytes_in, read.bytes_out),
         (record.status, record.bytes_in, record.bytes_out)
     );
+    assert_eq!(read.trace, record.trace);
     assert_eq!(read.trans_id.as_deref(), record.trans_id.as_ref().map(|id| id.as_str()));
     assert_eq!(
         (read.phases_ns, read.reuse, read.attempts),

@@ -32,6 +32,7 @@ fn request(side: Side, ended_ns: u64, duration_ns: u64) -> Request<'static> {
     Request {
         side: Some(side),
         trans_id: None,
+        trace: None,
         connection: ConnectionId::from_bytes([1; 12]),
         balancer_id: None,
         started: Stamp { wall_ns: ended_ns - duration_ns, mono_ns: ended_ns - duration_ns },

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::board::KeptBoard;
 
 /// The form of the file; another one is not read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// The largest that is read. Slots of minutes and hours of two views, 4,320, each of at
 /// most 2,432 values of some 14 bytes, would be 140 MiB; real ones have some 300 values.
 const BYTES_MAX: u64 = 160 << 20;

@@ -38,7 +38,7 @@ fn started(journals: &Path, state: &Path) -> Work {
         }
         None => Follower::new(vec![journals.to_owned()], Start::Beginning),
     };
-    Work { follower, board, file: Some(file), kept_mono_ns: 0 }
+    Work { follower, board, listener: None, file: Some(file), kept_mono_ns: 0 }
 }
 
 fn read_on(work: &mut Work) {
@@ -118,12 +118,13 @@ fn the_thread_ends_with_its_owner_and_leaves_its_state() {
     write(&mut journal.recorder(), 5);
     journal.flush();
     let board = SharedBoard::default();
-    let collector = Collector::start(vec![journals.clone()], Some(state.clone()), board.clone()).unwrap();
+    let collector =
+        Collector::start(vec![journals.clone()], Some(state.clone()), board.clone(), None).unwrap();
     // It reads before it first looks whether it is to end.
     drop(collector);
     assert_eq!(counted(&board), 5);
     assert_eq!(counted(&started(&journals, &state).board), 5);
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
-    assert!(Collector::start(vec![journals], Some(file), board).is_err());
+    assert!(Collector::start(vec![journals], Some(file), board, None).is_err());
 }

@@ -5,7 +5,9 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Extension, Form, FromRequest, Query, Request, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, SET_COOKIE};
+use axum::http::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderValue, REFERRER_POLICY, SET_COOKIE,
+};
 use axum::http::{Method, Response, StatusCode};
 use axum::response::IntoResponse;
 use maud::{DOCTYPE, Markup, html};
@@ -20,10 +22,15 @@ use super::refusal::{self, advise, refused, told};
 use crate::access::{Access, Denial, LoggedIn, Visitor};
 use crate::connection::Caller;
 use crate::limits::{FORM_BYTES_MAX, FORM_MAX};
+use crate::page;
 
-/// The form's page: nothing of ours but the styles, and the form goes to us alone.
-const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; \
+/// The form's page: nothing of ours but the styles and the image, and the form goes to us alone.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; \
                       frame-ancestors 'none'";
+
+/// With `no-referrer`, browsers would send the form with `Origin: null` (Fetch standard, "append
+/// a request Origin header"), which is nobody's. A one-time link's secret stays out of this too.
+const REFERRER: &str = "strict-origin";
 
 /// What the page says above the form.
 #[derive(Clone, Copy)]
@@ -151,6 +158,7 @@ fn shown(access: &Access, word: Word) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static(REFERRER));
     if let Word::Denied(denial) = word {
         advise(&mut response, denial);
     }
@@ -165,8 +173,9 @@ fn form(access: &Access, words: Option<&str>) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Log in · Repono" }
-                link rel="stylesheet" href="/monitor.css";
-                link rel="stylesheet" href="/login.css";
+                link rel="icon" href=(page::ICON);
+                @for style in page::STYLES { link rel="stylesheet" href=(style); }
+                link rel="stylesheet" href=(page::LOGIN_STYLE);
             }
             body {
                 main class="login" {

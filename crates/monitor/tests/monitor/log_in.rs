@@ -37,7 +37,7 @@ async fn nothing_is_shown_to_whoever_is_not_logged_in() {
     }
     let page = monitor.get("/").await;
     assert_eq!((page.status, page.header("location")), (StatusCode::SEE_OTHER, "/login"));
-    for path in ["/metrics", "/healthcheck", "/login", "/monitor.css", "/login.css", "/monitor.js"] {
+    for path in ["/metrics", "/healthcheck", "/login", "/page/page.css", "/page/login.css", "/page/main.js"] {
         assert_eq!(monitor.get(path).await.status, StatusCode::OK, "{path}");
     }
     // Without vending a ticket says nothing, and the page says that.
@@ -60,8 +60,10 @@ async fn the_form_needs_no_script_and_sends_to_us_alone() {
     assert_eq!(form.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(
         form.header("content-security-policy"),
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     );
+    // With no-referrer, browsers send the form with `Origin: null`.
+    assert_eq!(form.header("referrer-policy"), "strict-origin");
     assert_eq!(
         (form.header("x-content-type-options"), form.header("cache-control")),
         ("nosniff", "no-store")

@@ -72,6 +72,7 @@ impl Site {
             vending: None,
             ca: None,
             one_time_link: Some(self.path("link.json")),
+            otlp: None,
             // One pair stands in for both: making an RSA key would take longer than
             // every test here.
             tls: repono_net::tls::TlsFiles {

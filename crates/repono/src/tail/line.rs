@@ -6,6 +6,7 @@ use repono_journal::read::{Change, Connection, Fact, Record};
 use repono_journal::{ClosedBy, Manner, Phases, Reuse};
 
 use super::asked::Asked;
+use crate::printable::clean;
 
 /// Digits of a connection's id that are shown: enough to search for.
 const CONNECTION_DIGITS: usize = 8;
@@ -168,25 +169,6 @@ fn in_words(ns: u64) -> String {
 
 fn short(id: &str) -> &str {
     id.get(..CONNECTION_DIGITS).unwrap_or(id)
-}
-
-/// Text of strangers: what would steer a terminal is written as an escape.
-fn clean(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for character in text.chars() {
-        if steers(character) {
-            clean.extend(character.escape_unicode());
-        } else {
-            clean.push(character);
-        }
-    }
-    clean
-}
-
-/// Controls, line separators, and what changes the direction of writing.
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn push(line: &mut String, more: std::fmt::Arguments<'_>) {

@@ -94,6 +94,7 @@ impl Plan {
         let profile = FirstProfile {
             endpoint: url(self.balancer),
             vending: url(self.vending),
+            monitor: url(self.monitor),
             ca: layout.ca(),
             admin: layout.admin_socket(),
             account: first.account.to_string(),
@@ -114,6 +115,7 @@ impl Plan {
             text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
         profile.insert("endpoint".into(), url(self.balancer).into());
         profile.insert("vending".into(), url(self.vending).into());
+        profile.insert("monitor".into(), url(self.monitor).into());
         let updated = toml::to_string(&profile)?;
         if updated == text { Ok(()) } else { write_private(&path, updated.as_bytes()) }
     }
@@ -155,6 +157,7 @@ impl Plan {
                 vending: Some(url(self.vending).parse()?),
                 ca: Some(layout.ca()),
                 one_time_link: Some(layout.one_time_link()),
+                otlp: None,
                 tls: TlsFiles {
                     ecdsa_chain: secret("server-ecdsa.pem"),
                     ecdsa_key: secret("server-key-ecdsa.pem"),
@@ -173,6 +176,7 @@ impl Plan {
                     balanced: head.balanced,
                     store: layout.store(),
                     journal: layout.journal(),
+                    journal_requests: repono_head::config::Journaled::All,
                     heads_master_key_file: secret(HEADS_MASTER),
                     proxy_key_file: secret(PROXY_KEY),
                     tls: TlsFiles {
@@ -307,6 +311,7 @@ fn service(layout: &Layout, name: &str, subcommand: &'static str) -> Service {
 struct FirstProfile<'a> {
     endpoint: String,
     vending: String,
+    monitor: String,
     ca: std::path::PathBuf,
     admin: std::path::PathBuf,
     account: String,

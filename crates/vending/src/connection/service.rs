@@ -14,6 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use repono_core::id::{ConnectionId, TransId};
 use repono_core::request::Method;
 use repono_core::time::Timestamp;
+use repono_core::trace::TraceContext;
 use repono_journal::{Outcome, RequestRecord, Reuse, SharedRecorder, Side, Stamp, Text, Tls, UrlPath};
 use tokio::time::Instant;
 
@@ -85,6 +86,8 @@ impl Exchange {
         record.path = UrlPath::of_target(request.uri().path().as_bytes());
         record.tls = Some(self.tls);
         record.bytes_in = request.body().size_hint().exact().unwrap_or_default();
+        let asker = request.headers().get_all("traceparent").iter().map(HeaderValue::as_bytes);
+        record.trace = TraceContext::of_values(asker).map(|asker| asker.request(&mut rand::rng()));
         if let Some(agent) = request.headers().get(USER_AGENT) {
             record.user_agent = Text::new(agent.as_bytes());
         }
