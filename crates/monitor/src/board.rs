@@ -155,6 +155,11 @@ impl Board {
         self.slowest.list(now_ns, wanted)
     }
 
+    /// Something has changed that no journal tells of.
+    pub(crate) fn changed(&mut self, change: ChangeSeen) {
+        self.changes.push(change);
+    }
+
     /// Changes of configuration, the newest first.
     pub(crate) fn changes(&self) -> Vec<ChangeSeen> {
         self.changes.list()

@@ -17,7 +17,7 @@ use repono_journal::read;
 use crate::board::Board;
 use crate::export::Listener;
 
-use state::StateFile;
+use state::{CountsFile, State};
 
 /// How often the state is written: what was counted since is counted again after a
 /// kill, from the journals, which reach back further.
@@ -51,8 +51,8 @@ impl Collector {
         board: SharedBoard,
         listener: Option<Listener>,
     ) -> io::Result<Self> {
-        let file = state_dir.map(|dir| StateFile::in_dir(&dir)).transpose()?;
-        let follower = match file.as_ref().and_then(StateFile::read) {
+        let file = state_dir.map(|dir| CountsFile::in_dir(&dir)).transpose()?;
+        let follower = match file.as_ref().and_then(CountsFile::read) {
             Some(state) => {
                 *board.lock() = Board::resumed(state.board);
                 Follower::resume(journals, state.positions)
@@ -80,7 +80,7 @@ struct Work {
     follower: Follower,
     board: SharedBoard,
     listener: Option<Listener>,
-    file: Option<StateFile>,
+    file: Option<CountsFile>,
     kept_mono_ns: u64,
 }
 
@@ -137,7 +137,7 @@ impl Work {
     fn keep(&self) {
         let Some(file) = &self.file else { return };
         let kept = self.board.lock().kept();
-        if let Err(error) = file.write(self.follower.positions(), kept) {
+        if let Err(error) = file.write(&State::new(self.follower.positions(), kept)) {
             tracing::warn!(%error, "the monitor's counts were not written to its state directory");
         }
     }
