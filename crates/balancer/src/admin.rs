@@ -11,6 +11,7 @@
 //! | `POST /v1/heads/only/off` | the opposite |
 //! | `GET /v1/heads/traces` | the traces that run |
 //! | `POST /v1/heads/{target}/trace/{seconds}` | every turn of a head, an address or a prefix into the journal; 0 ends it |
+//! | `GET /v1/connections` | the open connections by age and idle time, and a sample of them |
 //!
 //! A process that asks for somebody else names the person in `Repono-On-Behalf-Of`; the
 //! record of the change then has both, such as `demo:demo (uid 990)`.
@@ -32,10 +33,14 @@ use axum::{Json, Router};
 use repono_journal::Stamp;
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use serde::Serialize;
 use serde_json::json;
 use tokio::net::UnixListener;
+use tokio::sync::watch;
 
 use crate::heads::{Author, HeadStatus, Heads, WishRefused};
+use crate::limits::Limits;
+use crate::open::{Grid, OpenConnections, in_flight};
 use crate::standing::Wish;
 use crate::trace::Traces;
 
@@ -49,6 +54,14 @@ const PERSON_BYTES_MAX: usize = 513;
 
 /// Operators that may wait at a time.
 const BACKLOG: i32 = 16;
+
+/// What the operator sees and changes.
+#[derive(Clone)]
+pub(crate) struct Desk {
+    pub(crate) heads: Arc<Heads>,
+    pub(crate) open: Arc<OpenConnections>,
+    pub(crate) limits: watch::Receiver<Limits>,
+}
 
 /// The process at the other end of the socket.
 #[derive(Clone, Debug)]
@@ -107,8 +120,8 @@ pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
 /// Answers until the future is dropped.
 ///
 /// *Errors*: those of the listener.
-pub(crate) async fn serve(listener: UnixListener, heads: Arc<Heads>, traces: Arc<Traces>) -> io::Result<()> {
-    let traced = traced::routes(Arc::clone(&heads), traces);
+pub(crate) async fn serve(listener: UnixListener, desk: Desk, traces: Arc<Traces>) -> io::Result<()> {
+    let traced = traced::routes(Arc::clone(&desk.heads), traces);
     let routes = Router::new()
         .route("/v1/heads", get(list))
         .route("/v1/heads/only/off", post(only_off))
@@ -116,57 +129,65 @@ pub(crate) async fn serve(listener: UnixListener, heads: Arc<Heads>, traces: Arc
         .route("/v1/heads/{name}/ready", post(ready))
         .route("/v1/heads/{name}/weight/{weight}", post(weight))
         .route("/v1/heads/{name}/only", post(only))
-        .with_state(heads)
+        .route("/v1/connections", get(connections))
+        .with_state(desk)
         .merge(traced);
     axum::serve(listener, routes.into_make_service_with_connect_info::<Peer>()).await
 }
 
-type Answer = Result<Json<Vec<HeadStatus>>, Refused>;
-
-async fn list(StateOf(heads): StateOf<Arc<Heads>>) -> Answer {
-    Ok(Json(heads.list(Stamp::now())))
+/// A head, with what is seen of it in its connections.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    status: HeadStatus,
+    in_flight: u64,
 }
 
-async fn drain(
-    StateOf(heads): StateOf<Arc<Heads>>,
-    operator: Operator,
-    PathOf(name): PathOf<String>,
-) -> Answer {
-    heads.wish(&name, Wish::Drain, operator.author())?;
-    list(StateOf(heads)).await
+type Answer = Result<Json<Vec<Listed>>, Refused>;
+
+async fn list(StateOf(desk): StateOf<Desk>) -> Answer {
+    let now = Stamp::now();
+    let waiting = in_flight(&desk.open, now);
+    let listed = desk.heads.list(now).into_iter().map(|status| {
+        let in_flight = waiting.get(status.name.as_bytes()).copied().unwrap_or_default();
+        Listed { status, in_flight }
+    });
+    Ok(Json(listed.collect()))
 }
 
-async fn ready(
-    StateOf(heads): StateOf<Arc<Heads>>,
-    operator: Operator,
-    PathOf(name): PathOf<String>,
-) -> Answer {
-    heads.wish(&name, Wish::Serve, operator.author())?;
-    list(StateOf(heads)).await
+async fn connections(StateOf(desk): StateOf<Desk>) -> Json<Grid> {
+    let idle_limit = desk.limits.borrow().idle;
+    Json(Grid::of(&desk.open, idle_limit, Stamp::now()))
+}
+
+async fn drain(StateOf(desk): StateOf<Desk>, operator: Operator, PathOf(name): PathOf<String>) -> Answer {
+    desk.heads.wish(&name, Wish::Drain, operator.author())?;
+    list(StateOf(desk)).await
+}
+
+async fn ready(StateOf(desk): StateOf<Desk>, operator: Operator, PathOf(name): PathOf<String>) -> Answer {
+    desk.heads.wish(&name, Wish::Serve, operator.author())?;
+    list(StateOf(desk)).await
 }
 
 async fn weight(
-    StateOf(heads): StateOf<Arc<Heads>>,
+    StateOf(desk): StateOf<Desk>,
     operator: Operator,
     PathOf((name, weight)): PathOf<(String, String)>,
 ) -> Answer {
     let weight = weight.parse().map_err(|_| WishRefused::Weight)?;
-    heads.weigh(&name, weight, operator.author())?;
-    list(StateOf(heads)).await
+    desk.heads.weigh(&name, weight, operator.author())?;
+    list(StateOf(desk)).await
 }
 
-async fn only(
-    StateOf(heads): StateOf<Arc<Heads>>,
-    operator: Operator,
-    PathOf(name): PathOf<String>,
-) -> Answer {
-    heads.only(&name, operator.author())?;
-    list(StateOf(heads)).await
+async fn only(StateOf(desk): StateOf<Desk>, operator: Operator, PathOf(name): PathOf<String>) -> Answer {
+    desk.heads.only(&name, operator.author())?;
+    list(StateOf(desk)).await
 }
 
-async fn only_off(StateOf(heads): StateOf<Arc<Heads>>, operator: Operator) -> Answer {
-    heads.only_off(operator.author());
-    list(StateOf(heads)).await
+async fn only_off(StateOf(desk): StateOf<Desk>, operator: Operator) -> Answer {
+    desk.heads.only_off(operator.author());
+    list(StateOf(desk)).await
 }
 
 impl Operator {

@@ -25,6 +25,7 @@ use crate::conduct::{self, Sign};
 use crate::end_code::{self, Unreached};
 use crate::heads::{Heads, Lease};
 use crate::limits::Limits;
+use crate::open::Shelf;
 use crate::standing::Event;
 use crate::trace::Traces;
 use crate::trace::turns::Turns;
@@ -41,6 +42,7 @@ pub(crate) struct Common {
     pub(crate) limits: watch::Receiver<Limits>,
     pub(crate) recorder: SharedRecorder,
     pub(crate) traces: std::sync::Arc<Traces>,
+    pub(crate) open: std::sync::Arc<Shelf>,
     /// Locked for a draw at a time, by this thread alone.
     pub(crate) random: Mutex<StdRng>,
 }
@@ -121,7 +123,8 @@ impl Common {
             head,
         };
         let turns = Turns::new(&self.traces, TurnMeter::new(&self.recorder, names));
-        let mut watch = Watch::new(Some(&lease), Some(turns));
+        let place = self.open.place(connection, source, record.head, record.opened);
+        let mut watch = Watch::new(Some(&lease), Some(turns), Some(place.open()));
         let stagger = self.draw(|random| Stagger::drawn(random.random()));
         let clocks = self.limits.borrow().clocks(stagger);
         let outcome = relay_under(client, server, &mut watch, clocks, orders).await;

@@ -11,6 +11,7 @@
 //! | [`probe`] | the active check of a head: TCP, TLS, HTTP |
 //! | [`counters`] | what a head says at its check that it has refused |
 //! | `connection` | one connection: reach a head, introduce the client, relay, record |
+//! | `open` | the connections that are open, by age and idle time |
 //! | `admin` | the operator's interface on a unix socket |
 //! | `handover` | the listener passes to a successor |
 //! | [`run`], [`run_from`] | all of it, until told to stop |
@@ -30,6 +31,7 @@ mod end_code;
 mod handover;
 pub mod heads;
 mod limits;
+mod open;
 pub mod probe;
 mod service;
 mod shard;

@@ -17,11 +17,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
+use crate::admin::Desk;
 use crate::checks::{CHECK_MAX, check_while_held};
 use crate::config::{Config, ConfigError};
 use crate::connection::Common;
 use crate::heads::Heads;
 use crate::limits::Limits;
+use crate::open::OpenConnections;
 use crate::probe::Probe;
 use crate::shard::Shard;
 use crate::trace::Traces;
@@ -249,6 +251,7 @@ type Threads = JoinSet<Result<(), BalancerError>>;
 struct Opened {
     heads: Arc<Heads>,
     traces: Arc<Traces>,
+    open: Arc<OpenConnections>,
     limits: watch::Sender<Limits>,
     proxy_key: ProxyKey,
     probe: Arc<Probe>,
@@ -266,7 +269,8 @@ impl Opened {
         let heads = Heads::new(&config.heads, journal.shared());
         let traces = Arc::new(Traces::new(journal.shared()));
         let limits = watch::Sender::new(Limits::of(config));
-        Ok(Self { heads, traces, limits, proxy_key, probe, journal })
+        let open = Arc::default();
+        Ok(Self { heads, traces, open, limits, proxy_key, probe, journal })
     }
 
     /// The health checks and the operator's interface, on the caller's runtime.
@@ -277,9 +281,14 @@ impl Opened {
         for head in self.heads.all() {
             background.spawn(check_while_held(Arc::clone(&self.heads), head, Arc::clone(&self.probe)));
         }
-        let (heads, traces) = (Arc::clone(&self.heads), Arc::clone(&self.traces));
+        let desk = Desk {
+            heads: Arc::clone(&self.heads),
+            open: Arc::clone(&self.open),
+            limits: self.limits.subscribe(),
+        };
+        let traces = Arc::clone(&self.traces);
         background.spawn(async move {
-            if let Err(error) = admin::serve(admin, heads, traces).await {
+            if let Err(error) = admin::serve(admin, desk, traces).await {
                 tracing::error!(%error, "the operator's socket broke");
             }
         });
@@ -311,6 +320,7 @@ impl Opened {
             limits: self.limits.subscribe(),
             recorder: self.journal.shared(),
             traces: Arc::clone(&self.traces),
+            open: self.open.shelf(),
             random: Mutex::new(StdRng::from_os_rng()),
         })
     }

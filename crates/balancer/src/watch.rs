@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::heads::Lease;
+use crate::open::{Open, Turn};
 use crate::trace::turns::Turns;
 
 mod patience;
@@ -32,6 +33,8 @@ enum Speech {
 pub(crate) struct Watch<'a> {
     patience: Patience<'a>,
     turns: Option<Turns<'a>>,
+    /// Where others see when a byte moved last.
+    open: Option<&'a Open>,
     speech: Speech,
     /// While TLS begins; on the heap, because a connection is idle without it.
     greeting: Option<Box<Greeting>>,
@@ -44,10 +47,15 @@ pub(crate) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Watches a connection of this lease.
-    pub(crate) const fn new(lease: Option<&'a Lease>, turns: Option<Turns<'a>>) -> Self {
+    pub(crate) const fn new(
+        lease: Option<&'a Lease>,
+        turns: Option<Turns<'a>>,
+        open: Option<&'a Open>,
+    ) -> Self {
         Self {
             patience: Patience::new(lease),
             turns,
+            open,
             speech: Speech::Silent,
             greeting: None,
             spoke_last: None,
@@ -99,7 +107,7 @@ impl<'a> Watch<'a> {
 }
 
 impl Observer for Watch<'_> {
-    fn moved(&mut self, from: Side, bytes: &[u8], _: Instant) {
+    fn moved(&mut self, from: Side, bytes: &[u8], at: Instant) {
         match from {
             Side::Client => {
                 self.spoke_last = Some(Side::Client);
@@ -117,6 +125,10 @@ impl Observer for Watch<'_> {
             }
             Side::Server => self.head.push(bytes),
         }
+        if let Some(open) = self.open {
+            let turn = if self.spoke_last == Some(Side::Client) { Turn::Waiting } else { Turn::Quiet };
+            open.moved(at, turn);
+        }
     }
 
     fn reply(&mut self, bytes: &[u8]) -> Reply {
@@ -129,6 +141,9 @@ impl Observer for Watch<'_> {
             return Reply::Aside;
         }
         self.spoke_last = Some(Side::Server);
+        if let Some(open) = self.open {
+            open.answered();
+        }
         if let Some(turns) = &mut self.turns {
             let kind = if heard == Heard::Handshake { TurnKind::Handshake } else { TurnKind::Exchange };
             turns.answered(kind, bytes.len());
@@ -186,7 +201,7 @@ mod tests {
 
     /// What becomes of the head's FIN after these bytes.
     fn head_fin(bytes: &[(Side, &[u8])]) -> Pass {
-        let mut watch = Watch::new(None, None);
+        let mut watch = Watch::new(None, None, None);
         for (side, bytes) in bytes {
             watch.moved(*side, bytes, Instant::now());
             if *side == Side::Server {
@@ -216,7 +231,7 @@ mod tests {
 
     #[test]
     fn after_the_clients_fin_the_head_may_just_close() {
-        let mut watch = Watch::new(None, None);
+        let mut watch = Watch::new(None, None, None);
         watch.moved(Side::Client, HELLO, Instant::now());
         watch.moved(Side::Client, CLOSE_NOTIFY, Instant::now());
         assert!(watch.announced(Side::Client) && !watch.announced(Side::Server));

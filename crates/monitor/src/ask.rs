@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::heads::{Answer, HeadStatus};
+use crate::heads::Answer;
 use crate::limits::{ANSWER_BYTES_MAX, ANSWER_HEAD_BYTES_MAX, ASK_EVERY, ASK_MAX, ORDER_MAX};
 
 /// Names the person for whom the balancer is given an order.
@@ -81,14 +81,16 @@ pub(crate) async fn again_and_again(socket: &Path, latest: watch::Sender<Latest>
 
 async fn once(socket: &Path) -> Result<Answer, AskError> {
     let asked = Instant::now();
-    let heads = timeout(ASK_MAX, heads(socket)).await.map_err(|_| AskError::Timeout)??;
-    Ok(Answer { heads, asked })
+    let question = self::asked(socket, Uri::from_static("/v1/heads"));
+    let bytes = timeout(ASK_MAX, question).await.map_err(|_| AskError::Timeout)??;
+    Ok(Answer { heads: serde_json::from_slice(&bytes)?, asked })
 }
 
-async fn heads(socket: &Path) -> Result<Vec<HeadStatus>, AskError> {
-    let reply = exchange(socket, Request::new(Empty::new()), Uri::from_static("/v1/heads")).await?;
+/// The body of the answer to one question.
+pub(crate) async fn asked(socket: &Path, question: Uri) -> Result<Vec<u8>, AskError> {
+    let reply = exchange(socket, Request::new(Empty::new()), question).await?;
     match reply.status {
-        StatusCode::OK => Ok(serde_json::from_slice(&reply.body)?),
+        StatusCode::OK => Ok(reply.body),
         other => Err(AskError::Status(other)),
     }
 }

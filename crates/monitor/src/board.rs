@@ -2,31 +2,40 @@
 //! connections, changes of configuration. All of it is bounded.
 
 mod changes;
+mod connections;
 mod durations;
 mod heads;
+mod idle;
 mod keep;
 mod latency;
+mod samples;
 mod slowest;
 mod totals;
 
 use std::collections::HashMap;
 
+use repono_core::id::ConnectionId;
 use repono_journal::Side;
 use repono_journal::read::{Fact, Record, Request};
 
 pub(crate) use changes::ChangeSeen;
+pub(crate) use connections::Timeline;
 pub(crate) use durations::{Durations, IDLE_BOUNDS_S, REQUEST_BOUNDS_S, SCHEMA, ZERO_THRESHOLD_S};
 pub(crate) use heads::Traffic;
+pub(crate) use idle::IdleCloses;
 pub(crate) use keep::KeptBoard;
 pub(crate) use latency::{Latency, Point, ROW_BOUNDS_MS, Rows, Step, in_ms};
+pub(crate) use samples::{Comparison, Selection};
 pub(crate) use slowest::{Attempt, SlowRequest, Wanted};
 pub(crate) use totals::{DurationKey, OTHER, SERVICES, Server, Totals};
 #[cfg(feature = "otlp")]
 pub(crate) use totals::{error_type, status};
 
 use changes::Changes;
+use connections::Connections;
 use heads::Heads;
 use latency::Sample;
+use samples::Samples;
 use slowest::Slowest;
 
 /// A record that ended so long before one of the same journal is late: some were held
@@ -62,6 +71,9 @@ pub(crate) struct Board {
     head: Latency,
     heads: Heads,
     slowest: Slowest,
+    samples: Samples,
+    idle: IdleCloses,
+    connections: Connections,
     changes: Changes,
     totals: Totals,
     lines: Lines,
@@ -93,7 +105,11 @@ impl Board {
         self.look_for_lateness(&record.origin.instance, ended.wall_ns);
         match &record.fact {
             Fact::Request(request) => self.request(record, request, now_ns),
-            Fact::Connection(connection) => self.totals.connection(connection),
+            Fact::Connection(connection) => {
+                self.totals.connection(connection);
+                self.idle.take(connection);
+                self.connections.ended(connection);
+            }
             Fact::Change(change) => self.changes.take(change),
             Fact::Audit(audit) => self.totals.audit(audit),
             Fact::Turn(_) | Fact::Other => {}
@@ -112,15 +128,21 @@ impl Board {
     fn request(&mut self, record: &Record<'_>, request: &Request<'_>, now_ns: u64) {
         self.totals.request(request);
         let sample = Sample::of(request);
-        match request.side {
-            Some(Side::Client) => self.client.take(&sample, now_ns),
+        let view = match request.side {
+            Some(Side::Client) => {
+                self.client.take(&sample, now_ns);
+                View::Client
+            }
             Some(Side::Head) => {
                 self.head.take(&sample, now_ns);
                 self.heads.take(&record.origin.instance, &sample);
+                View::Head
             }
             // Vending has its own metrics; the others write no requests.
             Some(Side::Vending | Side::Balancer | Side::Recorder) | None => return,
-        }
+        };
+        self.connections.request(request);
+        self.samples.take(view, &record.origin, request, now_ns);
         self.slowest.take(&record.origin, request, now_ns);
     }
 
@@ -158,6 +180,21 @@ impl Board {
     /// Something has changed that no journal tells of.
     pub(crate) fn changed(&mut self, change: ChangeSeen) {
         self.changes.push(change);
+    }
+
+    /// What tells the selected requests from the rest.
+    pub(crate) fn compare(&self, view: View, selection: &Selection) -> Comparison {
+        self.samples.compare(view, selection)
+    }
+
+    /// The life of a connection, by the balancer's id; `None` if nothing is known of it.
+    pub(crate) fn timeline(&self, id: ConnectionId) -> Option<Timeline> {
+        self.connections.timeline(id)
+    }
+
+    /// After how long idle connections were closed, and by whom.
+    pub(crate) const fn idle_closes(&self) -> &IdleCloses {
+        &self.idle
     }
 
     /// Changes of configuration, the newest first.

@@ -15,6 +15,7 @@ use repono_journal::follow::{Batch, Follower, POLL_EVERY, Rest, Start};
 use repono_journal::read;
 
 use crate::board::Board;
+use crate::diagnosis::SharedWindow;
 use crate::export::Listener;
 
 use state::{CountsFile, State};
@@ -50,6 +51,7 @@ impl Collector {
         state_dir: Option<PathBuf>,
         board: SharedBoard,
         listener: Option<Listener>,
+        window: SharedWindow,
     ) -> io::Result<Self> {
         let file = state_dir.map(|dir| CountsFile::in_dir(&dir)).transpose()?;
         let follower = match file.as_ref().and_then(CountsFile::read) {
@@ -60,7 +62,7 @@ impl Collector {
             None => Follower::new(journals, Start::Beginning),
         };
         let (stop, stopped) = channel();
-        let mut work = Work { follower, board, listener, file, kept_mono_ns: Stamp::mono_now() };
+        let mut work = Work { follower, board, listener, window, file, kept_mono_ns: Stamp::mono_now() };
         let thread = thread::Builder::new().name("collector".to_owned()).spawn(move || work.run(&stopped))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -80,6 +82,7 @@ struct Work {
     follower: Follower,
     board: SharedBoard,
     listener: Option<Listener>,
+    window: SharedWindow,
     file: Option<CountsFile>,
     kept_mono_ns: u64,
 }
@@ -103,7 +106,7 @@ impl Work {
     }
 
     fn count(&mut self, batch: &Batch, now: Stamp) {
-        let mut board = self.board.lock();
+        let (mut board, mut window) = (self.board.lock(), self.window.lock());
         let mut oldest = None;
         for line in batch.lines() {
             match read::record(line) {
@@ -114,6 +117,7 @@ impl Work {
                     if let Some(listener) = &mut self.listener {
                         listener(&record, now.wall_ns);
                     }
+                    window.take(line, &record, now.wall_ns);
                 }
                 Err(_) => board.damaged(),
             }

@@ -3,6 +3,9 @@
 //! who are logged in, and what there is not GET or HEAD for operators alone.
 
 mod board;
+mod compare;
+mod connections;
+mod findings;
 mod gate;
 mod har;
 pub(crate) mod live;
@@ -10,6 +13,7 @@ mod log_in;
 mod operate;
 mod path;
 mod refusal;
+mod timeline;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,12 +38,14 @@ use crate::access::Access;
 use crate::ask::Latest;
 use crate::board::Traffic;
 use crate::collector::SharedBoard;
+use crate::diagnosis::Told;
 use crate::export::Counts;
 use crate::heads::{Freshness, HeadStatus};
 use crate::limits::KEEP_ALIVE_ADVERTISED;
 use crate::metrics::{self, Form};
 use crate::page;
 
+pub(crate) use connections::Grids;
 use live::Live;
 use refusal::{Refusal, refused};
 
@@ -67,6 +73,8 @@ pub(crate) struct Door {
     pub(crate) latest: watch::Receiver<Latest>,
     /// What the journals tell; `None` where none are followed.
     pub(crate) board: Option<SharedBoard>,
+    /// The verdict and what it is of.
+    pub(crate) findings: Told,
     pub(crate) live: Live,
     /// The balancer's administrators' socket.
     pub(crate) balancer: Arc<Path>,
@@ -75,6 +83,7 @@ pub(crate) struct Door {
     pub(crate) path: Option<crate::path::Path>,
     /// What became of spans; `None` where none are sent.
     pub(crate) exported: Option<Arc<Counts>>,
+    pub(crate) grids: Grids,
 }
 
 #[derive(Serialize)]
@@ -139,6 +148,10 @@ fn closed() -> Router<Door> {
         .route("/api/v1/slowest.har", get(board::slowest_har))
         .route("/api/v1/closes", get(board::closes))
         .route("/api/v1/changes", get(board::changes))
+        .route("/api/v1/findings", get(findings::findings))
+        .route("/api/v1/compare", get(compare::compare))
+        .route("/api/v1/connection/{id}", get(timeline::connection))
+        .route("/api/v1/connections", get(connections::connections))
 }
 
 impl Door {

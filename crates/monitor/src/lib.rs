@@ -14,6 +14,7 @@
 //! | `path` | the path to the system, probed now and then |
 //! | `state_file` | a file of the state directory |
 //! | `page` | the page's shell, and its files as they are built in |
+//! | `diagnosis` | what is found in the last minutes of the journals, and the verdict |
 //! | `metrics` | the text for Prometheus |
 //! | `export`, `otlp` | records on their way to a collector of OpenTelemetry |
 //! | `heads` | what the balancer said of its heads, and how old that is |
@@ -27,6 +28,7 @@ mod board;
 mod collector;
 pub mod config;
 mod connection;
+mod diagnosis;
 mod door;
 mod export;
 mod heads;

@@ -6,8 +6,8 @@ use std::time::Duration;
 pub(crate) const ASK_EVERY: Duration = Duration::from_secs(1);
 /// One question, from connecting to the last byte: the socket is on this machine.
 pub(crate) const ASK_MAX: Duration = Duration::from_secs(1);
-/// The largest answer: 64 heads of some 300 bytes and at most 16 counters of 60, with
-/// room for half as much again.
+/// The largest answer: 64 heads of some 300 bytes and at most 16 counters of 60, or 500
+/// connections of some 150, with room for half as much again.
 pub(crate) const ANSWER_BYTES_MAX: usize = 128 * 1024;
 /// The largest head of an answer; the balancer's has some 100 bytes.
 pub(crate) const ANSWER_HEAD_BYTES_MAX: usize = 16 * 1024;

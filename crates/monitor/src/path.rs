@@ -32,8 +32,8 @@ use measured::Measured;
 /// Who probes, in the endpoint's own log.
 const AGENT: &str = "repono-monitor";
 /// Who changed something, and what, in the list of changes: nobody told us who.
-const WHO: &str = "monitor";
-const WHAT: &str = "path.idle";
+pub(crate) const WHO: &str = "monitor";
+pub(crate) const WHAT: &str = "path.idle";
 /// One that is due by what is on disk waits so long after a start: services that start
 /// with the monitor are not to be measured while they do.
 const SETTLE: Duration = Duration::from_secs(60);
@@ -94,6 +94,12 @@ struct Change {
     to: String,
 }
 
+impl Change {
+    fn seen(&self) -> ChangeSeen {
+        ChangeSeen::new(self.at_ms, WHO, WHAT, &self.from, &self.to)
+    }
+}
+
 /// What outlives the process.
 #[derive(Debug, Serialize, Deserialize)]
 struct Remembered {
@@ -114,7 +120,7 @@ impl Kept for Remembered {
 }
 
 /// What is told of it.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Told {
     target: String,
     probed_ms: Option<u64>,
@@ -165,6 +171,11 @@ impl Path {
                 Ok(())
             }
         }
+    }
+
+    /// The last change that was found.
+    pub(crate) fn change(&self) -> Option<ChangeSeen> {
+        self.standing().changed.as_ref().map(Change::seen)
     }
 
     pub(crate) fn told(&self) -> Told {
@@ -263,8 +274,7 @@ impl Path {
                     let change = Change { at_ms: now_ms, from: before.words(), to: found.words() };
                     tracing::warn!(from = change.from, to = change.to, "the path's idle limit has changed");
                     if let Some(board) = &self.0.board {
-                        let Change { at_ms, from, to } = change.clone();
-                        board.lock().changed(ChangeSeen::new(at_ms, WHO, WHAT, &from, &to));
+                        board.lock().changed(change.seen());
                     }
                     standing.changed = Some(change);
                 }

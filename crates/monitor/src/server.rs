@@ -22,8 +22,9 @@ use crate::ask::{self, Latest};
 use crate::collector::{Collector, SharedBoard};
 use crate::config::{Config, ConfigError, Otlp};
 use crate::connection::{self, House};
+use crate::diagnosis::{Analyst, SharedWindow, Sources};
 use crate::door::live::{self, Live};
-use crate::door::{self, Door};
+use crate::door::{self, Door, Grids};
 use crate::export::{Counts, Listener};
 use crate::limits::{CLOSING_MAX, CONNECTIONS_MAX, DRAIN_MAX, TLS_TICKET_KEY_AGE_MAX};
 #[cfg(feature = "otlp")]
@@ -104,6 +105,7 @@ pub async fn run(
     let (sender, latest) = watch::channel(None);
     let mut background = JoinSet::new();
     let balancer: Arc<Path> = config.balancer_admin_socket.into();
+    let grids = Grids::new(&balancer);
     background.spawn({
         let balancer = Arc::clone(&balancer);
         async move { ask::again_and_again(&balancer, sender).await }
@@ -119,9 +121,12 @@ pub async fn run(
         (Some(_), None, _) => return Err(MonitorError::NothingToExport),
         (Some(_) | None, _, _) => None,
     };
+    let window = SharedWindow::default();
     let collector = board
         .clone()
-        .map(|board| Collector::start(config.journals, config.state_dir.clone(), board, listener))
+        .map(|board| {
+            Collector::start(config.journals, config.state_dir.clone(), board, listener, window.clone())
+        })
         .transpose()
         .map_err(MonitorError::Collect)?;
     let path = config.path.map(|path| probed::Path::open(path, config.state_dir.as_deref(), board.clone()));
@@ -129,9 +134,18 @@ pub async fn run(
     if let Some(path) = path.clone() {
         background.spawn(path.again_and_again());
     }
+    let sources = Sources {
+        latest: latest.clone(),
+        board: board.clone(),
+        window,
+        path: path.clone(),
+        state_dir: config.state_dir,
+    };
+    let (analyst, findings) = Analyst::start(sources).map_err(MonitorError::Collect)?;
     let drain = Drain::new();
     let live = Live::new(drain.signal());
-    let door = Door { name: config.name.into(), latest, board, live, balancer, access, path, exported };
+    let name = config.name.into();
+    let door = Door { name, latest, board, live, findings, grids, balancer, access, path, exported };
     background.spawn(live::again_and_again(door.clone()));
     let routes = door::routes(door);
     ready(bound);
@@ -139,6 +153,7 @@ pub async fn run(
     let (broken, _) = tokio::join!(received, drain.end_in_order(shutdown, ALLOWANCE));
     background.shutdown().await;
     drop(collector);
+    drop(analyst);
     broken.map_err(|source| MonitorError::Listen { address: config.listen, source })
 }
 

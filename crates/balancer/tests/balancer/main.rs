@@ -189,6 +189,24 @@ async fn the_operator_drains_and_forces() {
 }
 
 #[tokio::test]
+async fn open_connections_are_counted_with_the_balancers_own_limit() {
+    let stage = Stage::new(1, |config| config.idle_ms = 700_000).await;
+    let mut client = stage.client().await;
+    assert_eq!(client.ask().await, "head-1");
+    let (status, told) = stage.admin("GET", "/v1/connections").await;
+    assert_eq!((status, &told["idle_limit_ms"], &told["total"]), (200, &700_000.into(), &1.into()));
+    let listed = &told["sample"][0];
+    assert_eq!((&listed["head"], &listed["client"]), (&"head-1".into(), &client.address.to_string().into()));
+    let cells =
+        told["counts"].as_array().expect("rows").iter().flat_map(|row| row.as_array().expect("cells"));
+    assert_eq!(cells.filter_map(Value::as_u64).sum::<u64>(), 1);
+    assert_eq!(stage.state("head-1").await["in_flight"], 0);
+    drop(client);
+    let ended = async { while stage.admin("GET", "/v1/connections").await.1["total"] != 0 {} };
+    timeout(LIMIT, ended).await.expect("ended in time");
+}
+
+#[tokio::test]
 async fn a_leaving_head_keeps_what_it_has_and_gets_nothing_new() {
     let stage = Stage::new(2, |_| {}).await;
     assert_eq!(stage.admin("POST", "/v1/heads/head-1/only").await.0, 200);

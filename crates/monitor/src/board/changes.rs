@@ -13,10 +13,10 @@ const CHANGES_MAX: usize = 1_000;
 pub(crate) struct ChangeSeen {
     /// When, in Unix milliseconds.
     pub(crate) at_ms: u64,
-    who: String,
-    what: String,
-    from: String,
-    to: String,
+    pub(crate) who: String,
+    pub(crate) what: String,
+    pub(crate) from: String,
+    pub(crate) to: String,
 }
 
 impl ChangeSeen {

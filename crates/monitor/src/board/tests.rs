@@ -8,12 +8,12 @@ use repono_journal::{Phases, Reuse, Side, Stamp};
 
 use super::{Board, KeptBoard, Point, Step, View, Wanted};
 
-const SECOND: u64 = 1_000_000_000;
-const MS: u64 = 1_000_000;
+pub(super) const SECOND: u64 = 1_000_000_000;
+pub(super) const MS: u64 = 1_000_000;
 /// A whole hour, so that it begins every kind of slot.
-const NOW: u64 = 1_440_000_000 / 3_600 * 3_600 * SECOND;
+pub(super) const NOW: u64 = 1_440_000_000 / 3_600 * 3_600 * SECOND;
 
-fn record<'a>(instance: &'a str, fact: Fact<'a>) -> Record<'a> {
+pub(super) fn record<'a>(instance: &'a str, fact: Fact<'a>) -> Record<'a> {
     Record {
         origin: Origin {
             service: Cow::Borrowed("repono-head"),
@@ -27,7 +27,7 @@ fn record<'a>(instance: &'a str, fact: Fact<'a>) -> Record<'a> {
     }
 }
 
-fn request(side: Side, ended_ns: u64, duration_ns: u64) -> Request<'static> {
+pub(super) fn request(side: Side, ended_ns: u64, duration_ns: u64) -> Request<'static> {
     let ended = Stamp { wall_ns: ended_ns, mono_ns: ended_ns };
     Request {
         side: Some(side),

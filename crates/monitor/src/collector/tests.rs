@@ -9,6 +9,7 @@ use repono_journal::{Journal, JournalConfig, Recorder, RequestRecord, Reuse, Sid
 use super::state::CountsFile;
 use super::{Collector, SharedBoard, Work};
 use crate::board::{Board, Step, View};
+use crate::diagnosis::SharedWindow;
 
 fn journal(dir: &Path, instance: &str) -> Journal {
     let config = JournalConfig { file_bytes_max: 40_000, ..JournalConfig::new(dir, "head", instance) };
@@ -38,7 +39,8 @@ fn started(journals: &Path, state: &Path) -> Work {
         }
         None => Follower::new(vec![journals.to_owned()], Start::Beginning),
     };
-    Work { follower, board, listener: None, file: Some(file), kept_mono_ns: 0 }
+    let window = SharedWindow::default();
+    Work { follower, board, listener: None, window, file: Some(file), kept_mono_ns: 0 }
 }
 
 fn read_on(work: &mut Work) {
@@ -118,13 +120,19 @@ fn the_thread_ends_with_its_owner_and_leaves_its_state() {
     write(&mut journal.recorder(), 5);
     journal.flush();
     let board = SharedBoard::default();
-    let collector =
-        Collector::start(vec![journals.clone()], Some(state.clone()), board.clone(), None).unwrap();
+    let collector = Collector::start(
+        vec![journals.clone()],
+        Some(state.clone()),
+        board.clone(),
+        None,
+        SharedWindow::default(),
+    )
+    .unwrap();
     // It reads before it first looks whether it is to end.
     drop(collector);
     assert_eq!(counted(&board), 5);
     assert_eq!(counted(&started(&journals, &state).board), 5);
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
-    assert!(Collector::start(vec![journals], Some(file), board, None).is_err());
+    assert!(Collector::start(vec![journals], Some(file), board, None, SharedWindow::default()).is_err());
 }

@@ -16,7 +16,7 @@ use crate::collector::SharedBoard;
 use super::refusal::{Refusal, refused};
 use super::{Door, har};
 
-const NO_JOURNALS: Refusal = Refusal {
+pub(super) const NO_JOURNALS: Refusal = Refusal {
     code: "NoJournals",
     message: "The monitor follows no journals.",
     hint: "Name their folders under `journals` in its configuration.",
@@ -180,7 +180,7 @@ pub(super) async fn changes(State(door): State<Door>) -> Response<Body> {
     told(&door, |board| json!({"changes": board.lock().changes()}))
 }
 
-fn told(door: &Door, tell: impl FnOnce(&SharedBoard) -> Value) -> Response<Body> {
+pub(super) fn told(door: &Door, tell: impl FnOnce(&SharedBoard) -> Value) -> Response<Body> {
     match &door.board {
         Some(board) => Json(tell(board)).into_response(),
         None => refused(StatusCode::NOT_FOUND, NO_JOURNALS),

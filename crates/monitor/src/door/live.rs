@@ -81,7 +81,7 @@ fn state(door: &Door, at_ms: u64) -> Value {
         "at_ms": at_ms,
         "heads": door.heads().unwrap_or(Value::Null),
         "latency": {"head": head, "client": client},
-        "verdict": Value::Null,
+        "verdict": door.findings.borrow().verdict,
     })
 }
 

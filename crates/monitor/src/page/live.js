@@ -5,6 +5,8 @@
 
 /** Without a state for so long, the stream is dead whatever TCP believes. */
 const SILENCE_MAX_MS = 6000;
+/** By then the next stream has begun, if the monitor is there. */
+const LOST_AFTER_MS = 3500;
 /** A refused stream is tried again: the monitor may have restarted behind another door. */
 const AGAIN_MS = 2000;
 /** Where there is none, there will hardly be one soon. */
@@ -52,7 +54,8 @@ export function live(told) {
   async function fail() {
     const closed = source?.readyState === EventSource.CLOSED;
     wasLost = true;
-    told.standing("lost");
+    // A stream has an end, after which the browser asks for the next one.
+    told.standing(closed ? "lost" : "connecting");
     if (!closed) return;
     close();
     const reason = await told.refused();
@@ -72,6 +75,7 @@ export function live(told) {
   }
 
   setInterval(() => {
+    if (source && wasLost && performance.now() - lastMs > LOST_AFTER_MS) told.standing("lost");
     if (source && performance.now() - lastMs > SILENCE_MAX_MS) {
       wasLost = true;
       open();

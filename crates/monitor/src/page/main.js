@@ -67,7 +67,7 @@ const stream = live({
     if (!isLoggedOut) stand(value, words[value]);
   },
   back() {
-    announce("The monitor is back.");
+    if (standing.dataset.standing === "lost") announce("The monitor is back.");
     backAt = now();
     soon();
     whoIs().then(top_.session);

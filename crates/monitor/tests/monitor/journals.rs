@@ -139,12 +139,92 @@ async fn wrong_questions_and_no_journals_are_told() {
     }
     monitor.end().await;
     let monitor = site.start().await;
-    for path in ["/api/v1/series", "/api/v1/slowest", "/api/v1/closes", "/api/v1/changes"] {
+    for path in ["/api/v1/series", "/api/v1/slowest", "/api/v1/closes", "/api/v1/changes", "/api/v1/compare"]
+    {
         let reply = monitor.get(path).await;
         assert_eq!(
             (reply.status, &reply.json()["error"]["code"]),
             (StatusCode::NOT_FOUND, &json!("NoJournals"))
         );
+    }
+    monitor.end().await;
+}
+
+/// Four idle connections that their side closed, each after about as long.
+fn write_closes(folder: &Path, service: &'static str, side: Side, idle_s: u64) {
+    let journal = Journal::open(JournalConfig::new(folder, service, service)).expect("a journal");
+    let (now, address) = (Stamp::now(), ([127, 0, 0, 1], 7).into());
+    for number in 0..4_u8 {
+        let id = ConnectionId::from_bytes([number; 12]);
+        journal.recorder().connection(&ConnectionRecord {
+            closed_by: ClosedBy::Us,
+            manner: Manner::IdleExpiry,
+            ended: now,
+            idle_at_close_ns: idle_s * 1_000 * MS + u64::from(number) * MS,
+            ..ConnectionRecord::new(side, id, now, address, address)
+        });
+    }
+    journal.close();
+}
+
+#[tokio::test]
+async fn open_connections_are_shown_with_limits_and_their_inversion() {
+    let site = Site::new();
+    let monitor = site.start_with(following(&site)).await;
+    let none = monitor.get("/api/v1/connections").await;
+    assert_eq!(none.status, StatusCode::SERVICE_UNAVAILABLE);
+    let _balancer = site.balancer();
+    write_closes(&site.path("journal"), "head", Side::Head, 650);
+    write_closes(&site.path("journal"), "client", Side::Client, 700);
+    let path = "/api/v1/connections";
+    let all = |told: &Value| told["limits"].as_array().is_some_and(|limits| limits.len() == 3);
+    let told = monitor.until(path, |reply| all(&reply.json())).await.json();
+    assert_eq!((&told["total"], &told["counts"]), (&json!(3), &json!([[1, 0], [0, 2]])));
+    assert_eq!(told["sample"][0]["head"], "head-1");
+    assert_eq!(told["limits"][0], json!({"party": "balancer", "what": "idle", "s": 900.0}));
+    assert_eq!(
+        (&told["limits"][1]["party"], &told["limits"][2]["party"]),
+        (&json!("head"), &json!("client"))
+    );
+    let inversions = told["inversions"].as_array().expect("sentences");
+    assert!(inversions.len() == 1 && inversions[0].as_str().is_some_and(|told| told.contains("Heads close")));
+    monitor.end().await;
+}
+
+#[tokio::test]
+async fn a_box_is_compared_with_the_rest() {
+    let site = Site::new();
+    let monitor = site.start_with(following(&site)).await;
+    write(&site.path("journal"), 200);
+    let told =
+        monitor.until("/api/v1/compare?low_ms=150.5", |reply| reply.json()["selected"] == 50).await.json();
+    assert_eq!(told["rest"], 150);
+    assert_eq!(told["sentence"], "Nothing that is known of a request tells the selected from the rest.");
+    for query in ["low_ms=-1", "high_ms=NaN", "side=balancer", "low=1"] {
+        let reply = monitor.get(&format!("/api/v1/compare?{query}")).await;
+        assert_eq!(
+            (reply.status, &reply.json()["error"]["code"]),
+            (StatusCode::BAD_REQUEST, &json!("InvalidQuery"))
+        );
+    }
+    monitor.end().await;
+}
+
+#[tokio::test]
+async fn a_connection_has_a_life() {
+    let site = Site::new();
+    let monitor = site.start_with(following(&site)).await;
+    write(&site.path("journal"), 3);
+    let path = format!("/api/v1/connection/{}", "05".repeat(12));
+    let told = monitor.until(&path, |reply| reply.json()["ended_ms"].is_u64()).await.json();
+    assert_eq!((&told["by"], &told["how"]), (&json!("client"), &json!("fin+close_notify")));
+    assert_eq!(told["events"].as_array().map(Vec::len), Some(6), "{told}");
+    assert!(!told.to_string().contains("canary"), "{told}");
+    for (id, status, code) in
+        [("0909".repeat(6), 404, "UnknownConnection"), ("x".to_owned(), 400, "InvalidConnectionId")]
+    {
+        let reply = monitor.get(&format!("/api/v1/connection/{id}")).await;
+        assert_eq!((reply.status.as_u16(), &reply.json()["error"]["code"]), (status, &json!(code)));
     }
     monitor.end().await;
 }

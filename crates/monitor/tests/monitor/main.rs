@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "a test that cannot go on must end")]
 
+mod findings;
 mod journals;
 mod live;
 mod log_in;

@@ -32,6 +32,10 @@ const HEADS: &str = r#"[
     {"name":"head-2","address":"[::1]:2","state":"down","weight":1,"connections":0,"only":false,"failing":"tls","new":1}
 ]"#;
 
+/// What a balancer answers to `GET /v1/connections`.
+const CONNECTIONS: &str = r#"{"idle_limit_ms":900000,"age_bounds_s":[60],"idle_bounds_s":[60],"counts":[[1,0],[0,2]],"total":3,
+    "sample":[{"id":"0505","client":"127.0.0.1:7","head":"head-1","age_ms":70000,"idle_ms":65000}]}"#;
+
 /// A folder with what a monitor needs.
 pub(crate) struct Site {
     directory: TempDir,
@@ -133,6 +137,7 @@ impl Site {
         };
         let routes = Router::new()
             .route("/v1/heads", get(async || HEADS))
+            .route("/v1/connections", get(async || CONNECTIONS))
             .route("/v1/heads/{name}/{*order}", post(order));
         Balancer { path, task: tokio::spawn(async move { axum::serve(listener, routes).await }) }
     }

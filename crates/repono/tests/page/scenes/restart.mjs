@@ -11,7 +11,10 @@ await play(async (browser) => {
     /\d requests/.test(document.querySelector("#chart .plot").getAttribute("aria-label")));
   stage.away = true;
   process.kill(Number(process.env.PAGE_MONITOR_PID), "SIGKILL");
-  await page.locator(".standing[data-standing=lost]").waitFor();
+  await until(page, "the loss is seen", () => {
+    const { dataset, textContent } = document.querySelector(".standing");
+    return dataset.standing === "lost" || textContent.includes("Live again");
+  });
   await until(page, "it is back, or asks for a log-in", () =>
     document.querySelector(".standing").dataset.standing === "live" || !document.querySelector(".banner").hidden);
   if (await page.locator(".banner").isVisible()) {

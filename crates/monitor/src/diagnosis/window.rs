@@ -1,0 +1,260 @@
+//! Lines of the last minutes that may matter, bounded in bytes and age.
+//!
+//! What happened to a request is told by records of several sides, which are written
+//! before or after that of the client. So all recent records of connections and of
+//! heads' work are kept for a while, and chosen from when the others are judged.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use repono_core::id::ConnectionId;
+use repono_journal::Side;
+use repono_journal::read::{Connection, Fact, Record, Request};
+
+use super::verdict::Requests;
+
+/// A request that took longer is slow.
+pub(super) const SLOW_NS: u64 = 1_000_000_000;
+/// Lines are judged for so long: as long as a finding is of now.
+pub(super) const AGE_NS: u64 = super::ACTIVE_MS * 1_000_000;
+/// Of requests that failed, were sent again or were slow: some 1,500 of 1.4 KiB.
+const NOTABLE_BYTES_MAX: usize = 2 << 20;
+/// Of ends of connections: some 3,000. A connection serves many requests.
+const CONNECTIONS_BYTES_MAX: usize = 4 << 20;
+/// Of requests that heads served well: at 10,000 requests/s a fifth of a second. A head
+/// writes of a request before its client does, and both come with the next reading.
+const WORK_BYTES_MAX: usize = 2 << 20;
+/// Names of services that are shared by their lines; beyond that all are forgotten.
+const NAMES_MAX: usize = 256;
+/// Connections that notable lines are of: two of each line that has room.
+const IDS_MAX: usize = 8_192;
+
+/// A line, and what it is chosen by.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) instance: Arc<str>,
+    pub(super) sequence: u64,
+    pub(super) ended_ns: u64,
+    pub(super) kind: Kind,
+    /// Its connection, as its side and as the balancer know it.
+    pub(super) ids: [Option<ConnectionId>; 2],
+    pub(super) line: Arc<[u8]>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Of a client, which waited so long.
+    Attempt {
+        waited_ns: u64,
+    },
+    /// Of a head or vending, which took so long without the bodies.
+    Work {
+        took_ns: u64,
+    },
+    Other,
+}
+
+#[derive(Debug)]
+struct Ring {
+    lines: VecDeque<Kept>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Window {
+    notable: Ring,
+    connections: Ring,
+    work: Ring,
+    /// The connections of notable lines, and when the last of these ended.
+    ids: HashMap<ConnectionId, u64>,
+    names: HashMap<Box<str>, Arc<str>>,
+    state: u64,
+    newest_request_ns: u64,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            notable: Ring::new(NOTABLE_BYTES_MAX),
+            connections: Ring::new(CONNECTIONS_BYTES_MAX),
+            work: Ring::new(WORK_BYTES_MAX),
+            ids: HashMap::new(),
+            names: HashMap::new(),
+            state: 0,
+            newest_request_ns: 0,
+        }
+    }
+}
+
+impl Window {
+    /// Takes a line and what it says, at the time `now_ns` of the wall clock.
+    ///
+    /// *Cost*: that of copying the line; nothing for a healthy request of a client.
+    pub(crate) fn take(&mut self, line: &[u8], record: &Record<'_>, now_ns: u64) {
+        let Some(ended) = record.fact.ended() else { return };
+        if ended.wall_ns.saturating_add(AGE_NS) < now_ns || ended.wall_ns > now_ns.saturating_add(AGE_NS) {
+            return;
+        }
+        let (kind, ids, notable) = match &record.fact {
+            Fact::Request(request) => {
+                self.newest_request_ns = self.newest_request_ns.max(ended.wall_ns);
+                let Some(kind) = kind(request) else { return };
+                (kind, [Some(request.connection), request.balancer_id], is_notable(kind, request))
+            }
+            Fact::Connection(connection) => {
+                (Kind::Other, [Some(connection.id), connection.balancer_id], ends_badly(connection))
+            }
+            // What they tell is told by the others too.
+            Fact::Turn(_) | Fact::Change(_) | Fact::Audit(_) | Fact::Other => return,
+        };
+        if !notable && matches!(kind, Kind::Attempt { .. }) {
+            return;
+        }
+        let kept = Kept {
+            instance: self.name(&record.origin.instance),
+            sequence: record.origin.sequence,
+            ended_ns: ended.wall_ns,
+            kind,
+            ids,
+            line: line.into(),
+        };
+        self.put(kept, notable);
+    }
+
+    fn put(&mut self, kept: Kept, notable: bool) {
+        let related = self.is_related(&kept);
+        if notable || related {
+            self.state += 1;
+        }
+        if notable {
+            if self.ids.len() >= IDS_MAX {
+                self.ids.clear();
+            }
+            self.ids.extend(kept.ids.iter().flatten().map(|id| (*id, kept.ended_ns)));
+            self.notable.push(kept);
+        } else if kept.kind == Kind::Other {
+            self.connections.push(kept);
+        } else {
+            self.work.push(kept);
+        }
+    }
+
+    /// Forgets what is too old.
+    pub(super) fn forget(&mut self, now_ns: u64) {
+        let oldest_ns = now_ns.saturating_sub(AGE_NS);
+        let before = self.notable.lines.len();
+        for ring in [&mut self.notable, &mut self.connections, &mut self.work] {
+            ring.forget(oldest_ns);
+        }
+        if self.notable.lines.len() != before {
+            self.state += 1;
+            self.ids.retain(|_, ended_ns| *ended_ns >= oldest_ns);
+        }
+    }
+
+    /// Another number each time that something came, or went, that is to be judged.
+    pub(super) const fn state(&self) -> u64 {
+        self.state
+    }
+
+    /// Notable lines, and what the other sides wrote of the same connections.
+    pub(super) fn chosen(&self) -> Vec<Kept> {
+        let others = self.connections.lines.iter().chain(&self.work.lines);
+        let others = others.filter(|kept| self.is_related(kept));
+        self.notable.lines.iter().chain(others).cloned().collect()
+    }
+
+    /// Whether requests were seen of late, and how many of clients were slow.
+    pub(super) fn requests(&self, now_ns: u64) -> Requests {
+        if self.newest_request_ns.saturating_add(AGE_NS) < now_ns {
+            return Requests::None;
+        }
+        let waits = self.notable.lines.iter().filter_map(|kept| match kept.kind {
+            Kind::Attempt { waited_ns } => Some(waited_ns),
+            Kind::Work { .. } | Kind::Other => None,
+        });
+        let (slow, worst_ns) = waits
+            .filter(|waited_ns| *waited_ns > SLOW_NS)
+            .fold((0, 0), |(slow, worst), waited| (slow + 1, worst.max(waited)));
+        Requests::Seen { slow, worst_ms: worst_ns / 1_000_000 }
+    }
+
+    fn is_related(&self, kept: &Kept) -> bool {
+        kept.ids.iter().flatten().any(|id| self.ids.contains_key(id))
+    }
+
+    fn name(&mut self, instance: &str) -> Arc<str> {
+        if let Some(name) = self.names.get(instance) {
+            return Arc::clone(name);
+        }
+        if self.names.len() >= NAMES_MAX {
+            self.names.clear();
+        }
+        let name: Arc<str> = instance.into();
+        self.names.insert(instance.into(), Arc::clone(&name));
+        name
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.notable.bytes + self.connections.bytes + self.work.bytes
+    }
+}
+
+impl Ring {
+    fn new(bytes_max: usize) -> Self {
+        Self { lines: VecDeque::new(), bytes: 0, bytes_max }
+    }
+
+    fn push(&mut self, kept: Kept) {
+        self.bytes += kept.bytes();
+        self.lines.push_back(kept);
+        while self.bytes > self.bytes_max && self.drop_first() {}
+    }
+
+    /// Journals are read one after the other, so that an old line may stand behind a
+    /// younger one for a while.
+    fn forget(&mut self, oldest_ns: u64) {
+        while self.lines.front().is_some_and(|kept| kept.ended_ns < oldest_ns) && self.drop_first() {}
+    }
+
+    fn drop_first(&mut self) -> bool {
+        let first = self.lines.pop_front();
+        self.bytes -= first.as_ref().map_or(0, Kept::bytes);
+        first.is_some()
+    }
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        self.line.len() + size_of::<Self>()
+    }
+}
+
+/// What a request is to the diagnosis, if anything.
+fn kind(request: &Request<'_>) -> Option<Kind> {
+    let bodies_ns = request.phases_ns.send.saturating_add(request.phases_ns.receive);
+    let waited_ns = request.duration_ns().saturating_sub(bodies_ns);
+    match request.side? {
+        Side::Client => Some(Kind::Attempt { waited_ns }),
+        Side::Head | Side::Vending => Some(Kind::Work { took_ns: waited_ns }),
+        Side::Balancer | Side::Recorder => None,
+    }
+}
+
+fn is_notable(kind: Kind, request: &Request<'_>) -> bool {
+    match kind {
+        Kind::Attempt { .. } => {
+            request.is_failed() || request.attempts > 1 || request.duration_ns() > SLOW_NS
+        }
+        Kind::Work { took_ns } => took_ns > SLOW_NS,
+        Kind::Other => false,
+    }
+}
+
+/// Whether the balancer says of it that something was wrong behind it, or in it.
+fn ends_badly(connection: &Connection<'_>) -> bool {
+    let by = connection.end_code.as_deref().and_then(|code| code.chars().next());
+    connection.side == Some(Side::Balancer) && matches!(by, Some('S' | 's' | 'D' | 'P'))
+}
