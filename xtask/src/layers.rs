@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::run::root;
 
 /// Rank of each crate, by package name; see ARCHITECTURE.md.
-const RANKS: [(&str, u8); 19] = [
+const RANKS: [(&str, u8); 20] = [
     ("repono-core", 0),
     ("repono-http1", 1),
     ("repono-journal", 1),
@@ -19,15 +19,16 @@ const RANKS: [(&str, u8); 19] = [
     ("repono-net", 2),
     ("repono-relay", 2),
     ("repono-store", 2),
-    ("repono-balancer", 3),
-    ("repono-client", 3),
-    ("repono-doctor", 3),
-    ("repono-head", 3),
-    ("repono-lab", 3),
-    ("repono-monitor", 3),
-    ("repono-recorder", 3),
-    ("repono-vending", 3),
-    ("repono", 4),
+    ("repono-probe", 3),
+    ("repono-balancer", 4),
+    ("repono-client", 4),
+    ("repono-doctor", 4),
+    ("repono-head", 4),
+    ("repono-lab", 4),
+    ("repono-monitor", 4),
+    ("repono-recorder", 4),
+    ("repono-vending", 4),
+    ("repono", 5),
 ];
 /// Crates that only tests and chores use.
 const OUTSIDE: [&str; 3] = ["repono-conformance", "repono-testkit", "xtask"];

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use repono_net::tls::{ALPN_HTTP1, ALPN_HTTP2, Trust, TrustError, Versions};
 use serde::{Deserialize, Serialize};
 
-use crate::probe::{ANSWER_LIMIT, Answer, Keepalive, OpenError, Probe};
-use crate::reply::{Reply, Unreadable};
-use crate::target::{Persistence, Target};
+use repono_probe::conversation::{ANSWER_LIMIT, Answer, Keepalive, OpenError, Probe};
+use repono_probe::reply::{Reply, Unreadable};
+use repono_probe::target::{Persistence, Target};
 
 /// Handshakes that may resume the first one's session. With four heads of which each
 /// has keys of its own, one in four would.

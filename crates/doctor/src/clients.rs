@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::advertised::Advertised;
-use crate::ladder::Idle;
-use crate::probe::Manner;
+use repono_probe::conversation::Manner;
+use repono_probe::ladder::Idle;
 
 /// The clients, as they are shipped.
 const TEXT: &str = include_str!("clients.toml");
@@ -149,8 +149,8 @@ impl Client {
 mod tests {
     use super::{Verdict, advise, names};
     use crate::advertised::Advertised;
-    use crate::ladder::Idle;
-    use crate::probe::Manner;
+    use repono_probe::conversation::Manner;
+    use repono_probe::ladder::Idle;
 
     fn idle(limit_s: Option<f64>, manner: Manner) -> Idle {
         Idle {

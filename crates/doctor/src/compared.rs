@@ -8,7 +8,7 @@ use crate::advertised::Advertised;
 use crate::examination::Examination;
 use crate::finding::Finding;
 use crate::limits::Limits;
-use crate::probe::Manner;
+use repono_probe::conversation::Manner;
 
 /// Two measurements of the same limit lie closer together than this share of it.
 const SAME_SHARE: f64 = 0.1;

@@ -11,8 +11,8 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::probe::{ANSWER_LIMIT, Answer, Keepalive, Probe, Quiet};
-use crate::target::{Persistence, Target};
+use repono_probe::conversation::{ANSWER_LIMIT, Answer, Keepalive, Probe, Quiet};
+use repono_probe::target::{Persistence, Target};
 
 /// Clients that keep their connections, and clients that open one for each request.
 const KEEPING: usize = 4;

@@ -11,13 +11,13 @@ use tokio::process::Command;
 
 use crate::advertised::{self, Advertised, Unreachable};
 use crate::during::{self, During};
-use crate::ladder::{self, End, Idle};
 use crate::limits::{self, Limits};
-use crate::probe::Manner;
 use crate::race::{self, Race};
 use crate::stranger::{self, Stranger};
-use crate::target::Target;
-use crate::watch::Watch;
+use repono_probe::conversation::Manner;
+use repono_probe::ladder::{self, Idle, Spacing};
+use repono_probe::target::Target;
+use repono_probe::watch::Watch;
 
 /// Connections beside those of the ladder, at most at a time.
 const BESIDE: usize = 2;
@@ -37,7 +37,7 @@ impl Extent {
     /// How many connections are open at a time, for one endpoint.
     #[must_use]
     pub fn connections(&self) -> usize {
-        (ladder::connections(self.idle_max) + BESIDE).max(race::CONNECTIONS)
+        (ladder::connections(self.idle_max, Spacing::Close) + BESIDE).max(race::CONNECTIONS)
     }
 }
 
@@ -84,7 +84,7 @@ pub async fn examine(
         None => None,
     };
     let (idle, limits, stranger) = tokio::join!(
-        ladder::climb(&target, &config, extent.idle_max, watch),
+        ladder::climb(&target, &config, extent.idle_max, Spacing::Close, watch),
         limits::measure(&target, &config, extent.requests_max, extent.idle_max),
         stranger::ask(target.address),
     );
@@ -124,14 +124,6 @@ pub async fn examine(
         during,
         skipped,
     })
-}
-
-impl Idle {
-    /// How many connections met their end.
-    pub(crate) fn failures(&self) -> usize {
-        let gone = |end: &End| matches!(end, End::Closed { .. } | End::Failed { .. });
-        self.rungs.iter().filter(|rung| gone(&rung.end)).count()
-    }
 }
 
 impl Examination {

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::examination::Examination;
 use crate::limits::Expect;
-use crate::probe::Manner;
 use crate::stranger::Stranger;
+use repono_probe::conversation::Manner;
 
 /// Below this a limit is met by people who pause, not only by pools.
 const SHORT_S: f64 = 60.0;

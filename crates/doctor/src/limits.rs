@@ -8,8 +8,8 @@ use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::probe::{ANSWER_LIMIT, Answer, Keepalive, Manner, Probe, Quiet};
-use crate::target::{Persistence, Target};
+use repono_probe::conversation::{ANSWER_LIMIT, Answer, Keepalive, Manner, Probe, Quiet};
+use repono_probe::target::{Persistence, Target};
 
 /// An announced end that does not come within this leaves a client waiting for it.
 const END_LIMIT: Duration = Duration::from_secs(5);

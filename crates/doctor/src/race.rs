@@ -7,8 +7,8 @@ use rustls::ClientConfig;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
-use crate::probe::{ANSWER_LIMIT, Answer, Keepalive, Probe, Quiet};
-use crate::target::{Persistence, Target};
+use repono_probe::conversation::{ANSWER_LIMIT, Answer, Keepalive, Probe, Quiet};
+use repono_probe::target::{Persistence, Target};
 
 /// Requests of a method, each so much later than the one before: together they cover
 /// 18 ms around the limit, which is what timers in milliseconds and a usual way leave

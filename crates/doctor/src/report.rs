@@ -8,10 +8,10 @@ use crate::clients::{self, Advice, Verdict};
 use crate::compared::{self, Baseline};
 use crate::examination::Examination;
 use crate::finding::{self, Finding};
-use crate::ladder::{End, Idle, Kind};
 use crate::limits::{Expect, Limits};
-use crate::probe::Manner;
 use crate::stranger::Stranger;
+use repono_probe::conversation::Manner;
+use repono_probe::ladder::{End, Idle, Kind};
 
 /// Everything that is said of an endpoint.
 #[derive(Clone, Debug, Serialize)]

@@ -177,6 +177,11 @@ impl Board {
         self.slowest.list(now_ns, wanted)
     }
 
+    /// Something has changed that no journal tells of.
+    pub(crate) fn changed(&mut self, change: ChangeSeen) {
+        self.changes.push(change);
+    }
+
     /// What tells the selected requests from the rest.
     pub(crate) fn compare(&self, view: View, selection: &Selection) -> Comparison {
         self.samples.compare(view, selection)

@@ -18,7 +18,7 @@ use crate::board::Board;
 use crate::diagnosis::SharedWindow;
 use crate::export::Listener;
 
-use state::StateFile;
+use state::{CountsFile, State};
 
 /// How often the state is written: what was counted since is counted again after a
 /// kill, from the journals, which reach back further.
@@ -53,8 +53,8 @@ impl Collector {
         listener: Option<Listener>,
         window: SharedWindow,
     ) -> io::Result<Self> {
-        let file = state_dir.map(|dir| StateFile::in_dir(&dir)).transpose()?;
-        let follower = match file.as_ref().and_then(StateFile::read) {
+        let file = state_dir.map(|dir| CountsFile::in_dir(&dir)).transpose()?;
+        let follower = match file.as_ref().and_then(CountsFile::read) {
             Some(state) => {
                 *board.lock() = Board::resumed(state.board);
                 Follower::resume(journals, state.positions)
@@ -83,7 +83,7 @@ struct Work {
     board: SharedBoard,
     listener: Option<Listener>,
     window: SharedWindow,
-    file: Option<StateFile>,
+    file: Option<CountsFile>,
     kept_mono_ns: u64,
 }
 
@@ -141,7 +141,7 @@ impl Work {
     fn keep(&self) {
         let Some(file) = &self.file else { return };
         let kept = self.board.lock().kept();
-        if let Err(error) = file.write(self.follower.positions(), kept) {
+        if let Err(error) = file.write(&State::new(self.follower.positions(), kept)) {
             tracing::warn!(%error, "the monitor's counts were not written to its state directory");
         }
     }

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use repono_net::tls::TlsFiles;
 use serde::{Deserialize, Serialize};
 
+mod path;
 mod vending_url;
 
+pub use path::PathProbe;
 pub use vending_url::{VendingUrl, VendingUrlError};
 
 /// Everything that the monitor is told; TOML, every key as documented here.
@@ -52,6 +54,9 @@ pub struct Config {
     /// Default none; needs a program that was built with the feature `otlp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otlp: Option<Otlp>,
+    /// The path to the system, probed now and then. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathProbe>,
 }
 
 /// A collector of OpenTelemetry.
@@ -93,17 +98,30 @@ pub enum ConfigError {
     /// One of the two without the other.
     #[error("`vending` and `ca` go together: the one names the service, the other proves that it is it")]
     VendingWithoutCa,
+    /// No URL.
+    #[error("`path.target` is no URL that can be probed: give one such as https://store.example.net/")]
+    PathTarget,
+    /// Too short, or longer than any limit.
+    #[error("`path.idle_max_s` is from 2 to 3600")]
+    PathIdle,
+    /// Probes would follow one another without a pause.
+    #[error("`path.every_s` is 0, or at least {shortest_s}: twice what one probe takes")]
+    PathEvery {
+        /// The shortest, seconds.
+        shortest_s: u64,
+    },
 }
 
 impl Config {
     /// Whether the settings go together.
     ///
     /// *Errors*: [`ConfigError`].
-    pub const fn validate(&self) -> Result<(), ConfigError> {
+    pub fn validate(&self) -> Result<(), ConfigError> {
         match (&self.vending, &self.ca) {
-            (Some(_), Some(_)) | (None, None) => Ok(()),
-            (Some(_), None) | (None, Some(_)) => Err(ConfigError::VendingWithoutCa),
+            (Some(_), Some(_)) | (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => return Err(ConfigError::VendingWithoutCa),
         }
+        self.path.as_ref().map_or(Ok(()), PathProbe::validate)
     }
 }
 

@@ -26,8 +26,10 @@ use tokio::time::Instant;
 
 use crate::ask::Latest;
 use crate::collector::SharedBoard;
+use crate::path::{self, Path};
+use crate::state_file::StateFile;
 
-use book::{Book, BookFile};
+use book::{Book, KeptBook};
 pub(crate) use verdict::Verdict;
 use window::Window;
 
@@ -44,8 +46,8 @@ const TOLD_MAX: usize = 200;
 pub(crate) struct Findings {
     pub(crate) verdict: Verdict,
     pub(crate) findings: Vec<Value>,
-    /// What is known of the path's idle limit; nothing probes it here.
-    pub(crate) path: Value,
+    /// What is known of the path; `None` where it is not probed.
+    pub(crate) path: Option<path::Told>,
 }
 
 /// The latest of it.
@@ -69,6 +71,8 @@ pub(crate) struct Sources {
     /// `None` where no journals are followed.
     pub(crate) board: Option<SharedBoard>,
     pub(crate) window: SharedWindow,
+    /// `None` where it is not probed.
+    pub(crate) path: Option<Path>,
     pub(crate) state_dir: Option<PathBuf>,
 }
 
@@ -84,8 +88,8 @@ impl Analyst {
     ///
     /// *Errors*: those of the folder of the state, and of a machine without threads.
     pub(crate) fn start(sources: Sources) -> io::Result<(Self, Told)> {
-        let file = sources.state_dir.as_deref().map(BookFile::in_dir).transpose()?;
-        let book = file.as_ref().map(BookFile::read).unwrap_or_default();
+        let file = sources.state_dir.as_deref().map(StateFile::<KeptBook>::in_dir).transpose()?;
+        let book = file.as_ref().and_then(StateFile::read).map(KeptBook::into_book).unwrap_or_default();
         let (told, latest) = watch::channel(Arc::new(Findings::default()));
         let (stop, stopped) = channel();
         let mut work = Work { sources, file, book, judged: 0, told };
@@ -107,7 +111,7 @@ impl Drop for Analyst {
 
 struct Work {
     sources: Sources,
-    file: Option<BookFile>,
+    file: Option<StateFile<KeptBook>>,
     book: Book,
     /// The state of the window that was judged last.
     judged: u64,
@@ -149,13 +153,18 @@ impl Work {
 
     fn keep(&self) {
         let Some(file) = &self.file else { return };
-        if let Err(error) = file.write(&self.book) {
+        if let Err(error) = file.write(&self.book.kept()) {
             tracing::warn!(%error, "the monitor's findings were not written to its state directory");
         }
     }
 
     fn tell(&self, now_ms: u64) {
-        let changes = self.sources.board.as_ref().map(|board| board.lock().changes()).unwrap_or_default();
+        let path = self.sources.path.as_ref();
+        // What is found of the path stands among the changes where there are any.
+        let changes = match &self.sources.board {
+            Some(board) => board.lock().changes(),
+            None => path.and_then(Path::change).into_iter().collect(),
+        };
         let requests = match &self.sources.board {
             None => verdict::Requests::NotFollowed,
             Some(_) => self.sources.window.lock().requests(now_ms * 1_000_000),
@@ -167,7 +176,7 @@ impl Work {
         let mut findings = self.book.told(&changes, now_ms);
         findings.extend(changed::findings(&changes, now_ms));
         findings.truncate(TOLD_MAX);
-        let told = Findings { verdict, findings, path: Value::Null };
+        let told = Findings { verdict, findings, path: path.map(Path::told) };
         self.told.send_if_modified(|latest| {
             let changed = **latest != told;
             if changed {

@@ -11,6 +11,7 @@ mod har;
 pub(crate) mod live;
 mod log_in;
 mod operate;
+mod path;
 mod refusal;
 mod timeline;
 
@@ -78,6 +79,8 @@ pub(crate) struct Door {
     /// The balancer's administrators' socket.
     pub(crate) balancer: Arc<Path>,
     pub(crate) access: Arc<Access>,
+    /// The path that is probed; `None` where none is.
+    pub(crate) path: Option<crate::path::Path>,
     /// What became of spans; `None` where none are sent.
     pub(crate) exported: Option<Arc<Counts>>,
     pub(crate) grids: Grids,
@@ -138,6 +141,7 @@ fn closed() -> Router<Door> {
         .route("/api/v1/heads/{name}/weight/{weight}", post(operate::weight))
         .route("/api/v1/heads/{name}/only", post(operate::only))
         .route("/api/v1/heads/only/off", post(operate::only_off))
+        .route("/api/v1/path/probe", post(path::probe))
         .route("/api/v1/series", get(board::series))
         .route("/api/v1/heatmap", get(board::heatmap))
         .route("/api/v1/slowest", get(board::slowest))

@@ -11,6 +11,8 @@
 //! | `vending` | questions to vending: whom a ticket speaks for |
 //! | `collector` | the thread that follows the journals, and its state on disk |
 //! | `board` | what the journals tell, counted |
+//! | `path` | the path to the system, probed now and then |
+//! | `state_file` | a file of the state directory |
 //! | `page` | the page's shell, and its files as they are built in |
 //! | `diagnosis` | what is found in the last minutes of the journals, and the verdict |
 //! | `metrics` | the text for Prometheus |
@@ -35,9 +37,11 @@ mod metrics;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod page;
+mod path;
 pub mod server;
+mod state_file;
 mod vending;
 
 pub use access::link::{Offer, offer};
-pub use config::{Config, ConfigError, Otlp, VendingUrl};
+pub use config::{Config, ConfigError, Otlp, PathProbe, VendingUrl};
 pub use server::{BoundAddresses, MonitorError, run};

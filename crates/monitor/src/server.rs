@@ -29,6 +29,7 @@ use crate::export::{Counts, Listener};
 use crate::limits::{CLOSING_MAX, CONNECTIONS_MAX, DRAIN_MAX, TLS_TICKET_KEY_AGE_MAX};
 #[cfg(feature = "otlp")]
 use crate::otlp;
+use crate::path as probed;
 use crate::vending::Vending;
 
 /// What connections are given at the end.
@@ -63,6 +64,9 @@ pub enum MonitorError {
     /// is no thread.
     #[error("the journals cannot be followed")]
     Collect(#[source] io::Error),
+    /// The folder of the state cannot be made.
+    #[error("the state directory cannot be used")]
+    State(#[source] io::Error),
     /// Spans and metrics cannot be sent as `otlp` says.
     #[error("the collector of OpenTelemetry cannot be used")]
     Otlp(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -125,13 +129,23 @@ pub async fn run(
         })
         .transpose()
         .map_err(MonitorError::Collect)?;
-    let sources =
-        Sources { latest: latest.clone(), board: board.clone(), window, state_dir: config.state_dir };
+    let path = config.path.map(|path| probed::Path::open(path, config.state_dir.as_deref(), board.clone()));
+    let path = path.transpose().map_err(MonitorError::State)?;
+    if let Some(path) = path.clone() {
+        background.spawn(path.again_and_again());
+    }
+    let sources = Sources {
+        latest: latest.clone(),
+        board: board.clone(),
+        window,
+        path: path.clone(),
+        state_dir: config.state_dir,
+    };
     let (analyst, findings) = Analyst::start(sources).map_err(MonitorError::Collect)?;
     let drain = Drain::new();
     let live = Live::new(drain.signal());
-    let door =
-        Door { name: config.name.into(), latest, board, live, findings, grids, balancer, access, exported };
+    let name = config.name.into();
+    let door = Door { name, latest, board, live, findings, grids, balancer, access, path, exported };
     background.spawn(live::again_and_again(door.clone()));
     let routes = door::routes(door);
     ready(bound);

@@ -16,8 +16,8 @@ use repono_doctor::clients;
 use repono_doctor::compared::Baseline;
 use repono_doctor::examination::{Examination, Extent, examine};
 use repono_doctor::report::Report;
-use repono_doctor::target::Target;
-use repono_doctor::watch::Watch;
+use repono_probe::target::Target;
+use repono_probe::watch::Watch;
 use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -121,7 +121,7 @@ fn check_client(wanted: Option<&str>) -> Result<()> {
 async fn examine_all(options: &Options, extent: &Extent) -> Result<(Examination, Vec<Examination>)> {
     let mut targets = Vec::new();
     for url in std::iter::once(&options.url).chain(&options.head) {
-        let target = Target::resolve(url, &options.headers).await;
+        let target = Target::resolve(url, &options.headers, "repono-doctor").await;
         targets.push(Arc::new(target.map_err(|error| usage(chained(&error)))?));
     }
     let foreign = targets.iter().filter(|target| !target.is_loopback()).count();

@@ -19,22 +19,23 @@ pub(crate) struct ChangeSeen {
     pub(crate) to: String,
 }
 
+impl ChangeSeen {
+    pub(crate) fn new(at_ms: u64, who: &str, what: &str, from: &str, to: &str) -> Self {
+        let [who, what, from, to] = [who, what, from, to].map(str::to_owned);
+        Self { at_ms, who, what, from, to }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Changes(VecDeque<ChangeSeen>);
 
 impl Changes {
     pub(super) fn take(&mut self, change: &Change<'_>) {
-        let text = |text: &str| text.to_owned();
-        self.push(ChangeSeen {
-            at_ms: change.at.wall_ns / 1_000_000,
-            who: text(&change.who),
-            what: text(&change.what),
-            from: text(&change.from),
-            to: text(&change.to),
-        });
+        let Change { at, who, what, from, to } = change;
+        self.push(ChangeSeen::new(at.wall_ns / 1_000_000, who, what, from, to));
     }
 
-    fn push(&mut self, change: ChangeSeen) {
+    pub(super) fn push(&mut self, change: ChangeSeen) {
         // Journals of several services are read one after the other.
         let at = self.0.partition_point(|other| other.at_ms <= change.at_ms);
         self.0.insert(at, change);

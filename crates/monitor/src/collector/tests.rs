@@ -6,7 +6,7 @@ use repono_core::id::ConnectionId;
 use repono_journal::follow::{Follower, Rest, Start};
 use repono_journal::{Journal, JournalConfig, Recorder, RequestRecord, Reuse, Side, Stamp, UrlPath};
 
-use super::state::StateFile;
+use super::state::CountsFile;
 use super::{Collector, SharedBoard, Work};
 use crate::board::{Board, Step, View};
 use crate::diagnosis::SharedWindow;
@@ -30,7 +30,7 @@ fn write(recorder: &mut Recorder, count: u64) {
 
 /// As after a start, without the thread.
 fn started(journals: &Path, state: &Path) -> Work {
-    let file = StateFile::in_dir(state).unwrap();
+    let file = CountsFile::in_dir(state).unwrap();
     let board = SharedBoard::default();
     let follower = match file.read() {
         Some(state) => {

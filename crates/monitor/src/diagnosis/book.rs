@@ -1,23 +1,15 @@
 //! Findings that are remembered, also through a restart.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::board::ChangeSeen;
+use crate::state_file::Kept;
 
 use super::judge::Seen;
 use super::{ACTIVE_MS, TOLD_MAX, changed};
-
-/// The form of the file; another one is not read.
-const VERSION: u32 = 1;
-/// The largest that is read: 200 findings of some 3 KiB, and their evidence, ten times.
-const BYTES_MAX: u64 = 8 << 20;
 
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -120,59 +112,39 @@ impl Entry {
     }
 }
 
-/// Where they are kept.
-#[derive(Debug)]
-pub(super) struct BookFile {
-    path: PathBuf,
-    /// Written first, then given the name of the other: a kill leaves one of both whole.
-    new: PathBuf,
-}
-
-#[derive(Deserialize)]
-struct Stored {
+/// All of them, as they outlive the process.
+#[derive(Debug, Deserialize)]
+pub(super) struct KeptBook {
     version: u32,
     findings: Book,
 }
 
+/// The same, to be written.
 #[derive(Serialize)]
-struct Written<'a> {
+pub(super) struct Written<'a> {
     version: u32,
     findings: &'a Book,
 }
 
-impl BookFile {
-    pub(super) fn in_dir(dir: &Path) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        Ok(Self { path: dir.join("findings.json"), new: dir.join("findings.json.new") })
+impl Book {
+    pub(super) const fn kept(&self) -> Written<'_> {
+        Written { version: KeptBook::VERSION, findings: self }
     }
+}
 
-    /// None where there is no file that can be used; why is logged.
-    pub(super) fn read(&self) -> Book {
-        let read = File::open(&self.path).and_then(|file| {
-            let mut text = Vec::new();
-            file.take(BYTES_MAX).read_to_end(&mut text)?;
-            Ok(serde_json::from_slice::<Stored>(&text)?)
-        });
-        match read {
-            Ok(Stored { version: VERSION, findings }) => findings,
-            Ok(Stored { version, .. }) => {
-                tracing::warn!(version, "the monitor's findings are of another version, and are forgotten");
-                Book::default()
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Book::default(),
-            Err(error) => {
-                tracing::warn!(%error, "the monitor's findings cannot be read, and are forgotten");
-                Book::default()
-            }
-        }
+impl KeptBook {
+    pub(super) fn into_book(self) -> Book {
+        self.findings
     }
+}
 
-    pub(super) fn write(&self, findings: &Book) -> io::Result<()> {
-        let text = serde_json::to_vec(&Written { version: VERSION, findings })?;
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&self.new)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&self.new, &self.path)
+impl Kept for KeptBook {
+    const NAME: &'static str = "findings.json";
+    const VERSION: u32 = 1;
+    /// 200 findings of some 3 KiB, and their evidence, ten times.
+    const BYTES_MAX: u64 = 8 << 20;
+
+    fn version(&self) -> u32 {
+        self.version
     }
 }

@@ -3,21 +3,27 @@
 use serde_json::{Value, json};
 
 use crate::board::ChangeSeen;
+use crate::path;
 
 /// What begins so soon after a change may be of it.
 const AFTER_MS: u64 = 600_000;
 /// Changes that are findings: beside them there is room for others.
 const CHANGES_MAX: usize = 50;
-/// Who changes states of heads by what its checks say; nobody asked for that.
-const BALANCER: &str = "balancer";
+/// Who changes states of heads by what checks and clocks say; nobody asked for that.
+const BY_THEMSELVES: [&str; 2] = ["balancer", "watchdog"];
 
-/// The changes that somebody asked for, the newest first, as `changes` has them.
+const ASKED_FOR: &str = "A change that somebody asked for. What began soon after it may be of it.";
+const OF_PATH: &str = "Two probes found the same, and something else than the one before: since that one, something \
+                       between here and the system was changed, such as a firewall, a balancer or its configuration.";
+
+/// The changes that somebody asked for or that were found, the newest first, as `changes` has them.
 pub(super) fn findings(changes: &[ChangeSeen], now_ms: u64) -> Vec<Value> {
     asked_for(changes).take(CHANGES_MAX).map(|change| finding(change, now_ms)).collect()
 }
 
 fn finding(change: &ChangeSeen, now_ms: u64) -> Value {
     let ChangeSeen { at_ms, who, what, from, to } = change;
+    let of_path = is_of_path(change);
     let state = if at_ms.saturating_add(AFTER_MS) > now_ms { "active" } else { "past" };
     json!({
         "id": format!("changed.{what}.{at_ms}"),
@@ -27,15 +33,20 @@ fn finding(change: &ChangeSeen, now_ms: u64) -> Value {
         "kind": "changed",
         "rule": "changed",
         "variant": what,
-        "hop": "unknown",
+        "hop": if of_path { "path" } else { "unknown" },
         "title": sentence(change),
         "confidence": "certain",
-        "explanation": "A change that somebody asked for. What began soon after it may be of it.",
+        "explanation": if of_path { OF_PATH } else { ASKED_FOR },
         "impact": {"count": 1, "added_ms": null},
         "evidence": [{"file": null, "line": null, "text": format!("{who}: {what}: {from} -> {to}")}],
         "remedies": [],
         "ruled_out": [],
     })
+}
+
+/// Whether the monitor found it on the path.
+fn is_of_path(change: &ChangeSeen) -> bool {
+    change.who == path::WHO && change.what == path::WHAT
 }
 
 /// The last change within ten minutes before.
@@ -53,9 +64,13 @@ pub(super) fn lately(changes: &[ChangeSeen], now_ms: u64) -> Option<String> {
 }
 
 fn asked_for(changes: &[ChangeSeen]) -> impl Iterator<Item = &ChangeSeen> {
-    changes.iter().filter(|change| change.who != BALANCER)
+    changes.iter().filter(|change| !BY_THEMSELVES.contains(&change.who.as_str()))
 }
 
-fn sentence(ChangeSeen { who, what, from, to, .. }: &ChangeSeen) -> String {
+fn sentence(change: &ChangeSeen) -> String {
+    let ChangeSeen { who, what, from, to, .. } = change;
+    if is_of_path(change) {
+        return format!("the idle limit of the path went from {from} to {to}");
+    }
     format!("{who} changed {what} from {from} to {to}")
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::book::{Book, BookFile};
+use super::book::{Book, KeptBook};
 use super::verdict::{Level, Requests};
 use super::window::Window;
 use super::{ACTIVE_MS, SharedWindow, Sources, Work};
@@ -23,6 +23,7 @@ use crate::ask::Latest;
 use crate::board::ChangeSeen;
 use crate::collector::SharedBoard;
 use crate::heads::{Answer, HeadStatus, State};
+use crate::state_file::StateFile;
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
@@ -115,10 +116,11 @@ fn analyst(latest: Latest, state_dir: Option<&Path>) -> Work {
         latest,
         board: Some(SharedBoard::default()),
         window: SharedWindow::default(),
+        path: None,
         state_dir: state_dir.map(Path::to_owned),
     };
-    let file = state_dir.map(|dir| BookFile::in_dir(dir).unwrap());
-    let book = file.as_ref().map(BookFile::read).unwrap_or_default();
+    let file = state_dir.map(|dir| StateFile::<KeptBook>::in_dir(dir).unwrap());
+    let book = file.as_ref().and_then(StateFile::read).map(KeptBook::into_book).unwrap_or_default();
     Work { sources, file, book, judged: 0, told: watch::channel(Arc::default()).0 }
 }
 

@@ -77,6 +77,7 @@ impl Site {
             ca: None,
             one_time_link: Some(self.path("link.json")),
             otlp: None,
+            path: None,
             // One pair stands in for both: making an RSA key would take longer than
             // every test here.
             tls: repono_net::tls::TlsFiles {

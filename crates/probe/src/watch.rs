@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use crate::probe::Manner;
+use crate::conversation::Manner;
 
 /// What runs now; shared with whoever shows it.
 #[derive(Debug, Default)]

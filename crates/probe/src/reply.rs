@@ -14,28 +14,35 @@ pub struct Unreadable;
 
 /// What an answer says of itself and of its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
+pub struct Reply {
+    /// The status.
+    pub status: u16,
     /// The minor version: 1 for HTTP/1.1.
-    pub(crate) minor: u8,
+    pub minor: u8,
     /// Options of `Connection`, in lower case.
-    pub(crate) connection: Vec<String>,
+    pub connection: Vec<String>,
     /// Parameters of `Keep-Alive`.
-    pub(crate) keep_alive: KeepAlive,
-    pub(crate) server: Option<String>,
-    pub(crate) via: Option<String>,
+    pub keep_alive: KeepAlive,
+    /// `Server`
+    pub server: Option<String>,
+    /// `Via`
+    pub via: Option<String>,
 }
 
 /// `Keep-Alive: timeout=5, max=100` (RFC 2068 section 19.7.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct KeepAlive {
-    pub(crate) timeout_s: Option<u64>,
-    pub(crate) max: Option<u64>,
+pub struct KeepAlive {
+    /// `timeout`, seconds.
+    pub timeout_s: Option<u64>,
+    /// `max`, requests.
+    pub max: Option<u64>,
 }
 
 impl Reply {
     /// Takes the first head out of what has come; `None` while it is not whole.
-    pub(crate) fn take(buffer: &mut BytesMut) -> Result<Option<Self>, Unreadable> {
+    ///
+    /// *Errors*: [`Unreadable`].
+    pub fn take(buffer: &mut BytesMut) -> Result<Option<Self>, Unreadable> {
         let mut fields = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut head = httparse::Response::new(&mut fields);
         let bytes = match head.parse(buffer) {
@@ -66,13 +73,13 @@ impl Reply {
     }
 
     /// Whether the connection ends with it (RFC 9112 section 9.3).
-    pub(crate) fn closes(&self) -> bool {
+    pub fn closes(&self) -> bool {
         let says = |option: &str| self.connection.iter().any(|said| said == option);
         says("close") || (self.minor == 0 && !says("keep-alive"))
     }
 
     /// Whether it comes before the final one.
-    pub(crate) const fn is_interim(&self) -> bool {
+    pub const fn is_interim(&self) -> bool {
         self.status < 200
     }
 }

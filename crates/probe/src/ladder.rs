@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::probe::{ANSWER_LIMIT, Answer, Keepalive, Manner, Probe, Quiet};
+use crate::conversation::{ANSWER_LIMIT, Answer, Keepalive, Manner, Probe, Quiet};
 use crate::target::{Persistence, Target};
 use crate::watch::Watch;
 
@@ -17,7 +17,9 @@ use crate::watch::Watch;
 const FIRST: Duration = Duration::from_secs(1);
 /// From step to step: what lies between the longest that was answered and the shortest
 /// that was not is then known to 7 %.
-const RATIO: f64 = 1.15;
+const CLOSE_RATIO: f64 = 1.15;
+/// To 22 %: enough to see that a limit is another one.
+const WIDE_RATIO: f64 = 1.5;
 /// The same for connections whose kernel asks each second: they only tell whether that
 /// helps.
 const HELD_RATIO: f64 = 2.0;
@@ -25,6 +27,15 @@ const HELD_RATIO: f64 = 2.0;
 const OPENING_MAX: usize = 8;
 /// An answer above this share of the limit may have met its end on the way.
 const RACE_SHARE: f64 = 0.9;
+
+/// How many connections there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spacing {
+    /// Many, and some of which the kernel asks whether the peer is there: 54 up to 360 s.
+    Close,
+    /// Few, for who probes again and again: 16 up to 360 s.
+    Wide,
+}
 
 /// How a connection is kept quiet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,24 +118,36 @@ fn steps(longest: Duration, ratio: f64) -> Vec<Duration> {
     steps
 }
 
+/// Each connection, those of which the kernel asks last.
+fn rows(longest: Duration, spacing: Spacing) -> Vec<(Kind, Duration)> {
+    let (ratio, held) = match spacing {
+        Spacing::Close => (CLOSE_RATIO, steps(longest, HELD_RATIO)),
+        Spacing::Wide => (WIDE_RATIO, Vec::new()),
+    };
+    let quiet = steps(longest, ratio).into_iter().rev().map(|idle| (Kind::Quiet, idle));
+    quiet.chain(held.into_iter().rev().map(|idle| (Kind::KeepaliveHeld, idle))).collect()
+}
+
 /// How many connections it takes.
-pub(crate) fn connections(longest: Duration) -> usize {
-    steps(longest, RATIO).len() + steps(longest, HELD_RATIO).len()
+#[must_use]
+pub fn connections(longest: Duration, spacing: Spacing) -> usize {
+    rows(longest, spacing).len()
 }
 
 /// Climbs: takes as long as `longest` and the wait for the last answer.
-pub(crate) async fn climb(
+///
+/// *Cancel safety*: every connection is dropped with the future.
+pub async fn climb(
     target: &Arc<Target>,
     config: &Arc<ClientConfig>,
     longest: Duration,
+    spacing: Spacing,
     watch: &Arc<Watch>,
 ) -> Idle {
     let opening = Arc::new(Semaphore::new(OPENING_MAX));
     let mut running = JoinSet::new();
-    let quiet = steps(longest, RATIO).into_iter().map(|idle| (Kind::Quiet, idle));
-    let held = steps(longest, HELD_RATIO).into_iter().map(|idle| (Kind::KeepaliveHeld, idle));
     // The longest first: they are what the whole waits for.
-    for (kind, idle) in quiet.rev().chain(held.rev()) {
+    for (kind, idle) in rows(longest, spacing) {
         let (target, config) = (Arc::clone(target), Arc::clone(config));
         let (opening, watch) = (Arc::clone(&opening), Arc::clone(watch));
         running.spawn(async move {
@@ -189,7 +212,7 @@ async fn rung(
 
 impl Idle {
     /// What the rungs say, which come in the order of their quiet.
-    pub(crate) fn read(rungs: Vec<Rung>, tested_to_s: f64) -> Self {
+    fn read(rungs: Vec<Rung>, tested_to_s: f64) -> Self {
         let quiet = || rungs.iter().filter(|rung| rung.kind == Kind::Quiet);
         let mut closed: Vec<(f64, Manner)> = quiet()
             .filter_map(|rung| match rung.end {
@@ -223,6 +246,13 @@ impl Idle {
         Self { limit_s, at_least_s, tested_to_s, manner, spread_s, keepalive_extends, rungs }
     }
 
+    /// How many connections met their end.
+    #[must_use]
+    pub fn failures(&self) -> usize {
+        let gone = |end: &End| matches!(end, End::Closed { .. } | End::Failed { .. });
+        self.rungs.iter().filter(|rung| gone(&rung.end)).count()
+    }
+
     /// Whether no connection could be kept quiet at all.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
@@ -245,8 +275,8 @@ fn held(rungs: &[Rung], limit: f64) -> Option<bool> {
 mod tests {
     use std::time::Duration;
 
-    use super::{End, Idle, Kind, Rung, connections};
-    use crate::probe::Manner;
+    use super::{End, Idle, Kind, Rung, Spacing, connections};
+    use crate::conversation::Manner;
 
     fn ladder(end: impl Fn(f64) -> End, held: impl Fn(f64) -> End) -> Idle {
         let row = |kind, ratio: f64| {
@@ -303,6 +333,8 @@ mod tests {
     /// With what else is open at a time it is below what may be opened unasked.
     #[test]
     fn the_usual_ladder_takes_fewer_connections_than_need_a_question() {
-        assert!(connections(Duration::from_secs(360)) <= 60, "{}", connections(Duration::from_secs(360)));
+        let six_minutes = |spacing| connections(Duration::from_secs(360), spacing);
+        assert!(six_minutes(Spacing::Close) <= 60, "{}", six_minutes(Spacing::Close));
+        assert_eq!((six_minutes(Spacing::Close), six_minutes(Spacing::Wide)), (54, 16), "as documented");
     }
 }

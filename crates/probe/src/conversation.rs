@@ -25,7 +25,7 @@ const FIN_LIMIT: Duration = Duration::from_secs(2);
 /// How long a request may go unanswered. Twice the client time-outs that are usual;
 /// Windows needs 9.3 s for its fifth retransmission, and a balancer that has lost its
 /// server often has a clock of 10 s.
-pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(12);
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(12);
 /// How often the kernel is asked meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Retransmissions after which nobody acknowledges any more: the third is sent 1.4 s
@@ -92,7 +92,8 @@ pub enum OpenError {
 
 /// What came of a request.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub enum Answer {
+    /// It was answered, in so long.
     Replied(Reply, Duration),
     /// The connection ended first.
     Ended(Manner),
@@ -102,7 +103,7 @@ pub(crate) enum Answer {
 
 /// How quiet time passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Quiet {
+pub enum Quiet {
     /// Nothing came.
     Kept,
     /// The connection ended, after so long.
@@ -115,8 +116,10 @@ pub(crate) enum Quiet {
 
 /// Whether the kernel asks a quiet peer whether it is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keepalive {
+pub enum Keepalive {
+    /// It does not.
     Off,
+    /// Once a second.
     EverySecond,
 }
 
@@ -135,9 +138,10 @@ enum Stream {
 }
 
 /// An open connection.
-pub(crate) struct Probe {
+pub struct Probe {
     stream: Stream,
-    pub(crate) tls: Option<TlsFacts>,
+    /// What was agreed on in TLS.
+    pub tls: Option<TlsFacts>,
     buffer: BytesMut,
     /// When a byte last went or came.
     last: Instant,
@@ -145,7 +149,9 @@ pub(crate) struct Probe {
 
 impl Probe {
     /// Connects, and shakes hands where the target has a name.
-    pub(crate) async fn open(
+    ///
+    /// *Errors*: [`OpenError`].
+    pub async fn open(
         target: &Target,
         config: &Arc<ClientConfig>,
         keepalive: Keepalive,
@@ -166,7 +172,7 @@ impl Probe {
     }
 
     /// The protocol that ALPN chose.
-    pub(crate) fn alpn(&self) -> Option<&[u8]> {
+    pub fn alpn(&self) -> Option<&[u8]> {
         match &self.stream {
             Stream::Plain(_) => None,
             Stream::Tls(tls) => tls.get_ref().1.alpn_protocol(),
@@ -174,7 +180,7 @@ impl Probe {
     }
 
     /// Sends a request and waits for its answer.
-    pub(crate) async fn ask(&mut self, request: &[u8], limit: Duration) -> Answer {
+    pub async fn ask(&mut self, request: &[u8], limit: Duration) -> Answer {
         let begun = Instant::now();
         if let Err(error) = self.write(request).await {
             return Answer::Ended(self.manner_of(&error, Manner::RstOnSend));
@@ -211,7 +217,7 @@ impl Probe {
 
     /// Lets the connection be quiet for so long since its last byte, and looks at it
     /// all the time.
-    pub(crate) async fn rest(&mut self, quiet: Duration) -> Quiet {
+    pub async fn rest(&mut self, quiet: Duration) -> Quiet {
         let until = self.last + quiet;
         let read = tokio::select! {
             biased;
@@ -228,12 +234,12 @@ impl Probe {
     }
 
     /// Quiet time since the last byte.
-    pub(crate) fn quiet_for(&self) -> Duration {
+    pub fn quiet_for(&self) -> Duration {
         self.last.elapsed()
     }
 
     /// Reads over what is left, until the peer ends the connection.
-    pub(crate) async fn ended_within(&mut self, limit: Duration) -> Option<Manner> {
+    pub async fn ended_within(&mut self, limit: Duration) -> Option<Manner> {
         let end = async {
             loop {
                 match self.read().await {
