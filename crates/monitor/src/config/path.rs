@@ -34,6 +34,12 @@ pub struct PathProbe {
 }
 
 impl PathProbe {
+    /// That of this target, with the defaults.
+    #[must_use]
+    pub const fn of(target: String, ca: Option<PathBuf>) -> Self {
+        Self { target, ca, every_s: every_s(), idle_max_s: idle_max_s() }
+    }
+
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         Target::shown(&self.target).map_err(|_: TargetError| ConfigError::PathTarget)?;
         if !(2..=IDLE_MAX_S).contains(&self.idle_max_s) {

@@ -158,6 +158,10 @@ impl Plan {
                 ca: Some(layout.ca()),
                 one_time_link: Some(layout.one_time_link()),
                 otlp: None,
+                path: Some(repono_monitor::PathProbe::of(
+                    format!("{}/", url(self.balancer)),
+                    Some(layout.ca()),
+                )),
                 tls: TlsFiles {
                     ecdsa_chain: secret("server-ecdsa.pem"),
                     ecdsa_key: secret("server-key-ecdsa.pem"),
