@@ -108,6 +108,16 @@ pub struct Candidate {
     pub title: String,
 }
 
+/// What makes a finding of what a rule looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// It happened: other attempts do not matter.
+    Each,
+    /// It happened to a large share of the attempts, so that all of them must have been
+    /// read.
+    Share,
+}
+
 /// A diagnosed cause with its evidence, its hop and its remedy.
 #[derive(Clone, Debug)]
 pub struct Finding {
@@ -133,6 +143,8 @@ pub struct Finding {
     pub again: Vec<Mark>,
     /// How often it happened.
     pub count: u64,
+    /// What makes it a finding.
+    pub basis: Basis,
     /// Among so many attempts.
     pub attempts: u64,
     /// The time that was lost, over all, where the log has times.

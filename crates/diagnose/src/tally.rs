@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use crate::adapter::{Adapter, Format};
 use crate::diagnosis::{InputFacts, Limit, named};
 use crate::event::{Event, Instant, Kind};
-use crate::finding::{Candidate, Confidence, Finding};
+use crate::finding::{Basis, Candidate, Confidence, Finding};
 use crate::rules::{Case, Rule, Span, Traits, Variant, Verdict};
 use crate::span::in_words;
 use crate::story;
@@ -298,6 +298,7 @@ fn finding(
         steps,
         again: tally.again.iter().map(Seen::mark).collect(),
         count: tally.count,
+        basis: if rule.share_min > 0.0 { Basis::Share } else { Basis::Each },
         attempts: among.all,
         added: (tally.waits > 0).then_some(tally.added),
         worst: tally.worst,

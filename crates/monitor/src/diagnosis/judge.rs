@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use repono_core::id::ConnectionId;
 use repono_diagnose::diagnosis::{DiagnoseError, Diagnoser};
+use repono_diagnose::finding::Basis;
 use repono_diagnose::report;
 use serde_json::{Map, Value, json};
 
-use super::window::{Kept, Kind, SLOW_NS};
+use super::window::{Id, Kept, Kind, SLOW_NS};
 
 /// The rule of a head that was slow, as no client tells.
 pub(super) const SLOW_HEAD: &str = "slow-head";
@@ -47,7 +47,10 @@ pub(super) fn judge(lines: &[Kept]) -> Result<Vec<Seen>, DiagnoseError> {
     // Heads serve well later on connections on which something went wrong before.
     let attempts = lines.iter().filter(|kept| matches!(kept.kind, Kind::Attempt { .. }));
     let newest_ms = attempts.map(ended_ms).max().or_else(|| lines.iter().map(ended_ms).max());
-    let report = report::json(&diagnoser.finish());
+    let mut diagnosis = diagnoser.finish();
+    // What is healthy is not in the window: of shares nothing is known.
+    diagnosis.findings.retain(|finding| finding.basis == Basis::Each);
+    let report = report::json(&diagnosis);
     let findings = report["findings"].as_array().into_iter().flatten();
     let mut seen: Vec<Seen> =
         findings.filter_map(|finding| Seen::of(finding, &inputs, newest_ms.unwrap_or_default())).collect();
@@ -67,7 +70,8 @@ impl Seen {
         for mark in told.get_mut("evidence").and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(kept) = give_place(mark, inputs) {
                 // A connection may end long after the request that it failed.
-                let times = if kept.kind == Kind::Other { &mut ends } else { &mut times };
+                let times =
+                    if matches!(kept.kind, Kind::Other | Kind::Opening) { &mut ends } else { &mut times };
                 times.push(ended_ms(kept));
             }
         }
@@ -103,7 +107,7 @@ fn give_place<'a>(mark: &mut Value, inputs: &BTreeMap<&str, Vec<&'a Kept>>) -> O
 /// Heads that took long for requests of which no client's record tells.
 fn slow_heads(lines: &[Kept]) -> Vec<Seen> {
     let of_clients = lines.iter().filter(|kept| matches!(kept.kind, Kind::Attempt { .. }));
-    let told: HashSet<ConnectionId> = of_clients.flat_map(|kept| kept.ids).flatten().collect();
+    let told: HashSet<Id> = of_clients.flat_map(|kept| kept.ids).flatten().collect();
     let mut slow: BTreeMap<Arc<str>, Vec<(&Kept, u64)>> = BTreeMap::new();
     for kept in lines {
         let is_told = kept.ids.iter().flatten().any(|id| told.contains(id));
@@ -111,7 +115,7 @@ fn slow_heads(lines: &[Kept]) -> Vec<Seen> {
             Kind::Work { took_ns } if took_ns > SLOW_NS && !is_told => {
                 slow.entry(Arc::clone(&kept.instance)).or_default().push((kept, took_ns / 1_000_000));
             }
-            Kind::Work { .. } | Kind::Attempt { .. } | Kind::Other => {}
+            Kind::Work { .. } | Kind::Attempt { .. } | Kind::Opening | Kind::Other => {}
         }
     }
     slow.into_iter().filter_map(|(head, work)| slow_head(&head, &work)).collect()

@@ -9,7 +9,7 @@ use repono_core::request::Method;
 use repono_journal::read::{self, Fact};
 use repono_journal::{
     ClosedBy, ConnectionRecord, Journal, JournalConfig, Manner, Outcome, Phases, RequestRecord, Reuse, Side,
-    Stamp, Turns, UrlPath,
+    Stamp, Text, TurnKind, TurnRecord, Turns, UrlPath,
 };
 use serde_json::Value;
 use tokio::sync::watch;
@@ -182,6 +182,105 @@ fn a_silent_drop_is_told_with_its_count_its_wait_and_its_hop() {
     assert!(finding["remedies"].as_array().is_some_and(|remedies| !remedies.is_empty()));
     let evidence = &finding["evidence"][0];
     assert!(evidence["file"] == "client" && evidence["text"].is_string(), "{evidence}");
+}
+
+/// A turn that a recorder saw on its connection of this number, which the server takes
+/// for one from the port of the same number.
+fn turn(number: u8, turn: u64, asked_before_ns: u64, answered: Option<u64>) -> TurnRecord {
+    let asked = at(asked_before_ns);
+    let address = ([127, 0, 0, 1], 7).into();
+    TurnRecord {
+        side: Side::Recorder,
+        kind: if turn < 3 { TurnKind::Handshake } else { TurnKind::Exchange },
+        connection: ConnectionId::from_bytes([number; 12]),
+        source: address,
+        destination: address,
+        onward: Some(([127, 0, 0, 1], u16::from(number)).into()),
+        head: Text::EMPTY,
+        number: turn,
+        asked,
+        asked_last_mono_ns: asked.mono_ns,
+        answered_mono_ns: answered.map(|after_ns| asked.mono_ns + after_ns),
+        ended_mono_ns: asked.mono_ns + answered.unwrap_or_default(),
+        connect_ns: (turn == 1).then_some(MS),
+        idle_before_ns: if turn == 4 { 60 * S } else { 0 },
+        bytes_in: 300,
+        bytes_out: 900,
+        acknowledged: answered.is_none().then_some(false),
+        request: None,
+    }
+}
+
+/// What a recorder before a client of somebody else wrote.
+fn recorded(turns: &[TurnRecord], ends: &[ConnectionRecord]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = Journal::open(JournalConfig::new(dir.path(), "recorder", "recorder")).unwrap();
+    turns.iter().for_each(|turn| _ = journal.shared().turn(turn));
+    ends.iter().for_each(|end| _ = journal.shared().connection(end));
+    journal.close();
+    std::fs::read_to_string(dir.path().join("recorder.jsonl")).unwrap()
+}
+
+#[test]
+fn clients_of_others_are_told_of_by_recorders() {
+    let well = Some(3 * MS);
+    let lost = [
+        turn(1, 1, 81 * S, well),
+        turn(1, 2, 81 * S, well),
+        turn(1, 3, 80 * S, well),
+        turn(1, 4, 20 * S, None),
+    ];
+    let again = [turn(2, 1, 10 * S, well), turn(2, 2, 10 * S, well), turn(2, 3, 10 * S, well)];
+    let address = ([127, 0, 0, 1], 7).into();
+    let ended = ConnectionRecord {
+        ended: at(10 * S),
+        closed_by: ClosedBy::Client,
+        manner: Manner::Rst,
+        idle_at_close_ns: 10 * S,
+        ..ConnectionRecord::new(
+            Side::Recorder,
+            ConnectionId::from_bytes([1; 12]),
+            at(81 * S),
+            address,
+            address,
+        )
+    };
+    // The balancer still holds it, and heard nothing.
+    let held = ConnectionRecord { idle_at_close_ns: 80 * S, opened: at(81 * S), ..end(1, MS) };
+    let texts = [recorded(&[&lost[..], &again[..]].concat(), &[ended]), written("balancer", &[], &[held])];
+    let mut work = analyst(heads(&READY), None);
+    let (level, sentence, told) = looked(&mut work, &texts, NOW_NS);
+    assert_eq!((level, told["findings"].as_array().map(Vec::len)), (Level::Bad, Some(1)), "{told:#}");
+    let finding = &told["findings"][0];
+    assert_eq!(
+        (&finding["variant"], &finding["hop"]),
+        (&"silent-drop".into(), &"path".into()),
+        "{finding:#}"
+    );
+    assert_eq!(finding["impact"]["worst_ms"], 10_000, "{sentence}");
+    // The same without the loss.
+    let mut work = analyst(heads(&READY), None);
+    let (level, ..) = looked(&mut work, &[recorded(&[&lost[..3], &again[..]].concat(), &[])], NOW_NS);
+    assert_eq!((level, work.sources.window.lock().chosen().len()), (Level::Good, 0));
+}
+
+/// What is well is not in the window, so that the slow ones are not all that there are.
+#[test]
+fn of_shares_nothing_is_said() {
+    let slow = |number: u8| RequestRecord {
+        reuse: Reuse::New,
+        phases_ns: Phases { connect: MS, wait: 1_200 * MS, ..Phases::NONE },
+        ..request(Side::Client, number, 12 * S, 1_201 * MS)
+    };
+    let client = written("client", &[1, 2, 3, 4, 5, 6].map(slow), &[]);
+    let mut work = analyst(heads(&READY), None);
+    let (level, _, told) = looked(&mut work, &[client], NOW_NS);
+    let rules: Vec<_> = told["findings"].as_array().unwrap().iter().map(|found| &found["rule"]).collect();
+    assert_eq!(
+        (level, rules),
+        (Level::Bad, vec![&Value::from("slow-reply")]),
+        "not that every request opened a connection"
+    );
 }
 
 #[test]

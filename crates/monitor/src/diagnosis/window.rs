@@ -5,11 +5,12 @@
 //! heads' work are kept for a while, and chosen from when the others are judged.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use repono_core::id::ConnectionId;
-use repono_journal::Side;
-use repono_journal::read::{Connection, Fact, Record, Request};
+use repono_journal::read::{Connection, Fact, Record, Request, Turn};
+use repono_journal::{Side, TurnKind};
 
 use super::verdict::Requests;
 
@@ -24,9 +25,13 @@ const CONNECTIONS_BYTES_MAX: usize = 4 << 20;
 /// Of requests that heads served well: at 10,000 requests/s a fifth of a second. A head
 /// writes of a request before its client does, and both come with the next reading.
 const WORK_BYTES_MAX: usize = 2 << 20;
+/// A handshake has three turns at most, and then the first request comes.
+const OPENING_TURNS: u64 = 4;
+/// A client gives a lost request up within so long, and then asks again at once.
+const AGAIN_NS: u64 = 60_000_000_000;
 /// Names of services that are shared by their lines; beyond that all are forgotten.
 const NAMES_MAX: usize = 256;
-/// Connections that notable lines are of: two of each line that has room.
+/// Names of connections that notable lines are of: three of each line that has room.
 const IDS_MAX: usize = 8_192;
 
 /// A line, and what it is chosen by.
@@ -36,14 +41,21 @@ pub(super) struct Kept {
     pub(super) sequence: u64,
     pub(super) ended_ns: u64,
     pub(super) kind: Kind,
-    /// Its connection, as its side and as the balancer know it.
-    pub(super) ids: [Option<ConnectionId>; 2],
+    /// Its connection, as its side and as the balancer know it, and the client's end of it.
+    pub(super) ids: [Option<Id>; 3],
     pub(super) line: Arc<[u8]>,
+}
+
+/// A name of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Id {
+    Connection(ConnectionId),
+    Source(SocketAddr),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Of a client, which waited so long.
+    /// Of a client, or of a recorder before one, which waited so long.
     Attempt {
         waited_ns: u64,
     },
@@ -51,6 +63,9 @@ pub(super) enum Kind {
     Work {
         took_ns: u64,
     },
+    /// One of the first turns of a connection that a recorder saw: it may be of another
+    /// attempt at what was lost on another connection.
+    Opening,
     Other,
 }
 
@@ -67,7 +82,7 @@ pub(crate) struct Window {
     connections: Ring,
     work: Ring,
     /// The connections of notable lines, and when the last of these ended.
-    ids: HashMap<ConnectionId, u64>,
+    ids: HashMap<Id, u64>,
     names: HashMap<Box<str>, Arc<str>>,
     state: u64,
     newest_request_ns: u64,
@@ -100,10 +115,19 @@ impl Window {
             Fact::Request(request) => {
                 self.newest_request_ns = self.newest_request_ns.max(ended.wall_ns);
                 let Some(kind) = kind(request) else { return };
-                (kind, [Some(request.connection), request.balancer_id], is_notable(kind, request))
+                let ids = ids([Some(request.connection), request.balancer_id], request.source);
+                (kind, ids, is_notable(kind, request))
             }
             Fact::Connection(connection) => {
-                (Kind::Other, [Some(connection.id), connection.balancer_id], ends_badly(connection))
+                let source = connection.source;
+                let ids = ids([Some(connection.id), connection.balancer_id], Some(source));
+                (Kind::Other, ids, ends_badly(connection))
+            }
+            Fact::Turn(turn) if turn.side == Some(Side::Recorder) => {
+                self.newest_request_ns = self.newest_request_ns.max(ended.wall_ns);
+                let kind = turn_kind(turn);
+                let peer = turn.exchange.as_ref().and_then(|exchange| exchange.peer_connection);
+                (kind, ids([Some(turn.connection), peer], turn.onward), is_lost_or_slow(turn))
             }
             // What they tell is told by the others too.
             Fact::Turn(_) | Fact::Change(_) | Fact::Audit(_) | Fact::Other => return,
@@ -133,7 +157,7 @@ impl Window {
             }
             self.ids.extend(kept.ids.iter().flatten().map(|id| (*id, kept.ended_ns)));
             self.notable.push(kept);
-        } else if kept.kind == Kind::Other {
+        } else if matches!(kept.kind, Kind::Other | Kind::Opening) {
             self.connections.push(kept);
         } else {
             self.work.push(kept);
@@ -161,7 +185,7 @@ impl Window {
     /// Notable lines, and what the other sides wrote of the same connections.
     pub(super) fn chosen(&self) -> Vec<Kept> {
         let others = self.connections.lines.iter().chain(&self.work.lines);
-        let others = others.filter(|kept| self.is_related(kept));
+        let others = others.filter(|kept| self.is_related(kept) || self.may_be_again(kept));
         self.notable.lines.iter().chain(others).cloned().collect()
     }
 
@@ -172,7 +196,7 @@ impl Window {
         }
         let waits = self.notable.lines.iter().filter_map(|kept| match kept.kind {
             Kind::Attempt { waited_ns } => Some(waited_ns),
-            Kind::Work { .. } | Kind::Other => None,
+            Kind::Work { .. } | Kind::Opening | Kind::Other => None,
         });
         let (slow, worst_ns) = waits
             .filter(|waited_ns| *waited_ns > SLOW_NS)
@@ -182,6 +206,14 @@ impl Window {
 
     fn is_related(&self, kept: &Kept) -> bool {
         kept.ids.iter().flatten().any(|id| self.ids.contains_key(id))
+    }
+
+    /// Whether it may be of another attempt at what a recorder saw get lost.
+    fn may_be_again(&self, opening: &Kept) -> bool {
+        let near = |lost: &Kept| lost.ended_ns.abs_diff(opening.ended_ns) <= AGAIN_NS;
+        let lost =
+            |kept: &Kept| matches!(kept.kind, Kind::Attempt { .. }) && kept.instance == opening.instance;
+        opening.kind == Kind::Opening && self.notable.lines.iter().any(|kept| lost(kept) && near(kept))
     }
 
     fn name(&mut self, instance: &str) -> Arc<str> {
@@ -232,6 +264,28 @@ impl Kept {
     }
 }
 
+fn ids(connections: [Option<ConnectionId>; 2], source: Option<SocketAddr>) -> [Option<Id>; 3] {
+    let [own, peer] = connections.map(|id| id.map(Id::Connection));
+    [own, peer, source.map(Id::Source)]
+}
+
+/// What a turn is to the diagnosis: parts of a handshake, and the first requests, tell how
+/// a connection began.
+fn turn_kind(turn: &Turn<'_>) -> Kind {
+    let is_handshake = turn.kind == Some(TurnKind::Handshake);
+    if is_handshake || (turn.number <= OPENING_TURNS && !is_lost_or_slow(turn)) {
+        return Kind::Opening;
+    }
+    let until = turn.answered_mono_ns.unwrap_or(turn.ended.mono_ns);
+    Kind::Attempt { waited_ns: until.saturating_sub(turn.asked_last_mono_ns) }
+}
+
+fn is_lost_or_slow(turn: &Turn<'_>) -> bool {
+    let waited = |at: u64| at.saturating_sub(turn.asked_last_mono_ns);
+    turn.kind != Some(TurnKind::Handshake)
+        && turn.answered_mono_ns.is_none_or(|answered| waited(answered) > SLOW_NS)
+}
+
 /// What a request is to the diagnosis, if anything.
 fn kind(request: &Request<'_>) -> Option<Kind> {
     let bodies_ns = request.phases_ns.send.saturating_add(request.phases_ns.receive);
@@ -249,7 +303,7 @@ fn is_notable(kind: Kind, request: &Request<'_>) -> bool {
             request.is_failed() || request.attempts > 1 || request.duration_ns() > SLOW_NS
         }
         Kind::Work { took_ns } => took_ns > SLOW_NS,
-        Kind::Other => false,
+        Kind::Opening | Kind::Other => false,
     }
 }
 
