@@ -26,7 +26,7 @@ use tokio::time::Instant;
 
 use crate::ask::Latest;
 use crate::collector::SharedBoard;
-use crate::path::{self, Path};
+use crate::path::Path;
 use crate::state_file::StateFile;
 
 use book::{Book, KeptBook};
@@ -41,13 +41,11 @@ const ACTIVE_MS: u64 = 300_000;
 /// Findings and changes that are told: more than anybody reads, some 600 KiB.
 const TOLD_MAX: usize = 200;
 
-/// What is told: the body of `/api/v1/findings`.
+/// What is told in `/api/v1/findings`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Findings {
     pub(crate) verdict: Verdict,
     pub(crate) findings: Vec<Value>,
-    /// What is known of the path; `None` where it is not probed.
-    pub(crate) path: Option<path::Told>,
 }
 
 /// The latest of it.
@@ -176,7 +174,7 @@ impl Work {
         let mut findings = self.book.told(&changes, now_ms);
         findings.extend(changed::findings(&changes, now_ms));
         findings.truncate(TOLD_MAX);
-        let told = Findings { verdict, findings, path: path.map(Path::told) };
+        let told = Findings { verdict, findings };
         self.told.send_if_modified(|latest| {
             let changed = **latest != told;
             if changed {

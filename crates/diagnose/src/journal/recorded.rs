@@ -195,10 +195,14 @@ impl Recorded {
         })
     }
 
-    /// A connection whose end is not told: the recorder may be running still.
+    /// A connection whose end is not told: the recorder may be running still. Its first
+    /// request may be another attempt at a lost one all the same.
     fn over(&mut self, life: Life, to: Events<'_>) {
-        for exchange in life.first.into_iter().chain(life.lost) {
-            self.done(vec![(exchange, None)], to);
+        if let Some(first) = life.first {
+            self.take_first(first, to);
+        }
+        if let Some(lost) = life.lost {
+            self.done(vec![(lost, None)], to);
         }
     }
 

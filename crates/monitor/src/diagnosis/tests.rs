@@ -258,6 +258,8 @@ fn clients_of_others_are_told_of_by_recorders() {
         "{finding:#}"
     );
     assert_eq!(finding["impact"]["worst_ms"], 10_000, "{sentence}");
+    // On a connection that is open still.
+    assert!(finding["summary"].to_string().contains("was sent again unseen"), "{finding:#}");
     // The same without the loss.
     let mut work = analyst(heads(&READY), None);
     let (level, ..) = looked(&mut work, &[recorded(&[&lost[..3], &again[..]].concat(), &[])], NOW_NS);

@@ -63,8 +63,8 @@ pub(super) enum Kind {
     Work {
         took_ns: u64,
     },
-    /// One of the first turns of a connection that a recorder saw: it may be of another
-    /// attempt at what was lost on another connection.
+    /// One of the first turns of a connection that a recorder saw, or its end: it may be of
+    /// another attempt at what was lost on another connection.
     Opening,
     Other,
 }
@@ -121,7 +121,9 @@ impl Window {
             Fact::Connection(connection) => {
                 let source = connection.source;
                 let ids = ids([Some(connection.id), connection.balancer_id], Some(source));
-                (Kind::Other, ids, ends_badly(connection))
+                let is_recorders = connection.side == Some(Side::Recorder);
+                let kind = if is_recorders { Kind::Opening } else { Kind::Other };
+                (kind, ids, ends_badly(connection))
             }
             Fact::Turn(turn) if turn.side == Some(Side::Recorder) => {
                 self.newest_request_ns = self.newest_request_ns.max(ended.wall_ns);
@@ -150,18 +152,39 @@ impl Window {
         let related = self.is_related(&kept);
         if notable || related {
             self.state += 1;
+            self.learn(kept.ids, kept.ended_ns);
         }
         if notable {
-            if self.ids.len() >= IDS_MAX {
-                self.ids.clear();
+            let [_, peer, _] = kept.ids;
+            if peer.is_none() {
+                self.learn_from_recorders(kept.ended_ns);
             }
-            self.ids.extend(kept.ids.iter().flatten().map(|id| (*id, kept.ended_ns)));
             self.notable.push(kept);
         } else if matches!(kept.kind, Kind::Other | Kind::Opening) {
             self.connections.push(kept);
         } else {
             self.work.push(kept);
         }
+    }
+
+    /// More is wanted of the connection with these names, until the line at this time is
+    /// too old.
+    fn learn(&mut self, ids: impl IntoIterator<Item = Option<Id>>, ended_ns: u64) {
+        if self.ids.len() >= IDS_MAX {
+            self.ids.clear();
+        }
+        for id in ids.into_iter().flatten() {
+            let until = self.ids.entry(id).or_default();
+            *until = ended_ns.max(*until);
+        }
+    }
+
+    /// A recorder learns from a reply how the balancer knows a connection: a turn without
+    /// one does not tell, but those before it do.
+    fn learn_from_recorders(&mut self, ended_ns: u64) {
+        let openings = self.connections.lines.iter().filter(|kept| kept.kind == Kind::Opening);
+        let names: Vec<_> = openings.filter(|kept| self.is_related(kept)).flat_map(|kept| kept.ids).collect();
+        self.learn(names, ended_ns);
     }
 
     /// Forgets what is too old.
