@@ -82,7 +82,7 @@ fn once(client: &Client, mut view: View, form: Form) -> Result<ExitCode> {
     })?;
     let facts = match told {
         Told::Facts(facts) => facts,
-        Told::Nothing(why) => {
+        Told::Nothing(why) | Told::Refused(why) => {
             let hint = "is the monitor running, and may this user view it (repono:ViewMonitor)?";
             return Err(failure("Monitor", format!("{} does not tell: {why}", view.monitor), hint));
         }

@@ -240,6 +240,8 @@ impl Attempt {
 
 fn phases(phases: &Phases) -> Vec<(String, u64)> {
     let Phases { queue, dns, connect, tls, send, wait, authorize, store, receive } = *phases;
+    // A head's wait is all from the last byte of a request to the first of its reply.
+    let wait = wait.saturating_sub(authorize).saturating_sub(store);
     let all = [
         ("queue", queue),
         ("dns", dns),

@@ -180,6 +180,16 @@ fn of_slow_requests_and_changes_so_many_are_kept() {
 }
 
 #[test]
+fn no_time_is_told_twice() {
+    let mut board = Board::default();
+    let phases_ns = Phases { wait: 900 * MS, authorize: 100 * MS, store: 300 * MS, ..Phases::NONE };
+    take(&mut board, Request { phases_ns, ..request(Side::Head, NOW, SECOND) }, NOW);
+    let told = board.slowest(NOW, &Wanted::default()).remove(0).last.phases_ns;
+    let expected = [("authorize", 100), ("store", 300), ("wait", 500)];
+    assert_eq!(told, expected.map(|(name, ms)| (name.to_owned(), ms * MS)));
+}
+
+#[test]
 fn no_credential_is_shown_though_a_journal_should_hold_one() {
     let mut board = Board::default();
     let path = "/demo/x%3Ftoken=PREA_canary/y?token=PREA_canary#RT1.canary";

@@ -215,8 +215,8 @@ fn turn(number: u8, turn: u64, asked_before_ns: u64, answered: Option<u64>) -> T
 fn recorded(turns: &[TurnRecord], ends: &[ConnectionRecord]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let journal = Journal::open(JournalConfig::new(dir.path(), "recorder", "recorder")).unwrap();
-    turns.iter().for_each(|turn| _ = journal.shared().turn(turn));
-    ends.iter().for_each(|end| _ = journal.shared().connection(end));
+    turns.iter().for_each(|turn| journal.shared().turn(turn));
+    ends.iter().for_each(|end| journal.shared().connection(end));
     journal.close();
     std::fs::read_to_string(dir.path().join("recorder.jsonl")).unwrap()
 }

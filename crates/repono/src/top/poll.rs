@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use repono_client::{Client, ClientError};
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::facts::Facts;
 
@@ -13,6 +13,9 @@ use super::facts::Facts;
 const EVERY: Duration = Duration::from_secs(1);
 /// All answers together: a monitor that takes longer is one that does not answer.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// After a refusal: whoever asks every second with a wrong secret is soon not heard at all
+/// by vending, which allows a user ten failures, then one in 6 s.
+const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 /// Seconds of response times that are shown.
 const SERIES_S: u64 = 180;
 /// Answered where the monitor follows no journals, or is of an earlier version.
@@ -24,6 +27,8 @@ pub(super) enum Told {
     Facts(Box<Facts>),
     /// Why there is no answer.
     Nothing(String),
+    /// Why this user gets none.
+    Refused(String),
 }
 
 /// Asks until nobody listens.
@@ -32,7 +37,12 @@ pub(super) async fn again_and_again(client: &Client, told: watch::Sender<Option<
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !told.is_closed() {
         turns.tick().await;
-        told.send_replace(Some(once(client).await));
+        let now = once(client).await;
+        let refused = matches!(now, Told::Refused(_));
+        told.send_replace(Some(now));
+        if refused {
+            sleep(REFUSED_PAUSE).await;
+        }
     }
 }
 
@@ -40,7 +50,11 @@ pub(super) async fn again_and_again(client: &Client, told: watch::Sender<Option<
 pub(super) async fn once(client: &Client) -> Told {
     match timeout(ANSWER_MAX, all(client)).await {
         Ok(Ok(facts)) => Told::Facts(Box::new(facts)),
-        Ok(Err(error)) => Told::Nothing(format!("{:#}", anyhow::Error::from(error))),
+        Ok(Err(error)) => {
+            let refused = matches!(error, ClientError::Unauthorized(_) | ClientError::Forbidden(_));
+            let why = format!("{:#}", anyhow::Error::from(error));
+            if refused { Told::Refused(why) } else { Told::Nothing(why) }
+        }
         Err(_) => Told::Nothing(format!("no answer within {} s", ANSWER_MAX.as_secs())),
     }
 }
@@ -53,7 +67,11 @@ async fn all(client: &Client) -> Result<Facts, ClientError> {
     };
     let (of_head, of_client) = (series("head"), series("client"));
     // The first asks alone: it may have to vend a ticket for all.
-    let heads = ask(client, "/api/v1/heads").await?;
+    let heads = match ask(client, "/api/v1/heads").await {
+        // The balancer has not answered yet.
+        Err(ClientError::Unavailable(_)) => Value::Null,
+        asked => asked?,
+    };
     let (head, clients, slowest, closes, changes, findings) = tokio::try_join!(
         ask(client, &of_head),
         ask(client, &of_client),

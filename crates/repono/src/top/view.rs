@@ -111,7 +111,7 @@ impl View {
                 self.trouble = None;
             }
             (Told::Facts(_), Flow::Frozen) => self.trouble = None,
-            (Told::Nothing(why), _) => self.trouble = Some(why),
+            (Told::Nothing(why) | Told::Refused(why), _) => self.trouble = Some(why),
         }
     }
 

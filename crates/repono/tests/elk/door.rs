@@ -62,7 +62,9 @@ impl Door {
     }
 
     fn listen(&self, state: State) -> Listening {
-        let listener = TcpListener::bind(self.address).expect("its address");
+        // A process that another thread starts has all sockets until it runs its program.
+        let bound = || TcpListener::bind(self.address).ok();
+        let listener = wait::until("the address is free", LIMIT, bound).expect("its address");
         let streams = Arc::new(Mutex::new(Some(Vec::new())));
         let (kept, to, refused) = (Arc::clone(&streams), self.to, Arc::clone(&self.refused));
         let thread = thread::spawn(move || {
