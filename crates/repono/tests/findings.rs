@@ -86,10 +86,8 @@ fn told(system: &System, what: &str, limit: Duration, wanted: impl Fn(&Value) ->
         last = findings(system).or(last.take());
         last.clone().filter(|told| wanted(told))
     });
-    found.unwrap_or_else(|error| {
-        let last = last.map(|last| format!("{last:#}")).unwrap_or_default();
-        std::panic::panic_any(format!("{error}: {last}"))
-    })
+    assert!(found.is_ok(), "{what} was not told: {last:#?}");
+    found.expect("just looked at")
 }
 
 /// A box before the balancer of a system whose monitor knows its heads.
