@@ -1,6 +1,6 @@
 //! What a folder holds of journals.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -29,10 +29,38 @@ impl Seen {
     pub(super) fn same_journal(&self, other: &Self) -> bool {
         (self.folder, &self.journal) == (other.folder, &other.journal)
     }
+
+    /// Which file it is, under which name.
+    fn identity(&self) -> (&OsStr, u64) {
+        (&self.name, self.inode)
+    }
 }
 
+/// Listings of a folder at one look, until two agree: journals are rotated by size, not
+/// many times within a millisecond.
+const LISTINGS_MAX: usize = 8;
+
 /// The files of journals in a folder.
+///
+/// A file that is renamed while the folder is listed may be in the listing under both
+/// of its names or under none, and lines of newer files would come before its own. So
+/// it is listed until nothing has moved.
+///
+/// *Errors*: that of the system, or `ResourceBusy` where files move all the time.
 pub(super) fn list(number: usize, folder: &Path) -> io::Result<Vec<Seen>> {
+    let mut files = listed(number, folder)?;
+    for _ in 1..LISTINGS_MAX {
+        let again = listed(number, folder)?;
+        if again.iter().map(Seen::identity).eq(files.iter().map(Seen::identity)) {
+            return Ok(again);
+        }
+        files = again;
+    }
+    Err(io::ErrorKind::ResourceBusy.into())
+}
+
+/// What one listing finds, in order.
+fn listed(number: usize, folder: &Path) -> io::Result<Vec<Seen>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)?.take(ENTRIES_MAX) {
         let entry = entry?;
@@ -52,6 +80,7 @@ pub(super) fn list(number: usize, folder: &Path) -> io::Result<Vec<Seen>> {
             name,
         });
     }
+    files.sort();
     Ok(files)
 }
 

@@ -71,6 +71,29 @@ fn a_rotated_file_is_gone_on_with_and_the_new_one_begun() {
     assert_eq!(follower.counts().unreadable, 0);
 }
 
+/// A listing that misses a file which is being renamed would give its lines last.
+#[test]
+fn files_that_are_rotated_while_they_are_listed_keep_their_order() {
+    const FILES: u32 = 60;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("head-1.jsonl");
+    append(&path, "00\n");
+    std::thread::scope(|threads| {
+        let writer = threads.spawn(|| {
+            for number in 1..FILES {
+                rotate(&path, FILES);
+                append(&path, &format!("{number:02}\n"));
+            }
+        });
+        while !writer.is_finished() {
+            let mut follower = Follower::new(vec![dir.path().to_owned()], Start::Beginning);
+            let batch = follower.poll();
+            let lines: Vec<&[u8]> = batch.lines().collect();
+            assert!(lines.is_sorted() && lines.first().is_none_or(|line| line == b"00"), "{lines:?}");
+        }
+    });
+}
+
 #[test]
 fn half_a_line_waits_for_its_rest() {
     let dir = tempfile::tempdir().unwrap();
