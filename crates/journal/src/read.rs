@@ -7,6 +7,7 @@
 
 mod change;
 mod connection;
+mod plain;
 mod raw;
 mod request;
 mod turn;
@@ -99,8 +100,13 @@ impl Fact<'_> {
 ///
 /// *Errors*: [`ReadError`].
 ///
-/// *Cost*: some 5 µs with following; text is borrowed from the line where nothing in it is escaped.
+/// *Cost*: some 0.5 µs of a request as this version writes it, 5 µs of other lines; text is
+/// borrowed from the line where nothing in it is escaped.
 pub fn record(line: &[u8]) -> Result<Record<'_>, ReadError> {
+    plain::request(line).map_or_else(|| in_any_form(line), Ok)
+}
+
+fn in_any_form(line: &[u8]) -> Result<Record<'_>, ReadError> {
     let raw: Raw<'_> = serde_json::from_slice(line)?;
     let origin = Origin {
         service: raw.service.name.0.clone(),
