@@ -66,7 +66,7 @@ pub enum Start {
 /// Follows every `*.jsonl` of some folders, and what they were rotated to.
 ///
 /// *Cost*: a look or two at each folder and each file in it for each turn, some 4 µs a file;
-/// memory for a turn's lines and 200 bytes a file.
+/// memory for a turn's lines, some 5 MiB at most, and 200 bytes a file.
 #[derive(Debug)]
 pub struct Follower {
     folders: Vec<Folder>,
@@ -75,6 +75,8 @@ pub struct Follower {
     /// Which journal has the first turn: each in its time.
     first: usize,
     counts: Counts,
+    /// The lines of this turn: the room is used again by the next.
+    text: Vec<u8>,
 }
 
 /// A folder that is followed.
@@ -107,9 +109,9 @@ pub struct Counts {
 }
 
 /// What came since the last turn.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    text: Vec<u8>,
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    text: &'a [u8],
     /// What is left.
     pub rest: Rest,
 }
@@ -123,10 +125,14 @@ pub enum Rest {
     More,
 }
 
-impl Batch {
+impl<'a> Batch<'a> {
     /// The lines, without their line feeds. Those of one journal are in order.
-    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        self.text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+    pub fn lines(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let text = self.text;
+        let mut from = 0;
+        let ended = memchr::memchr_iter(b'\n', text);
+        let lines = ended.filter_map(move |end| text.get(std::mem::replace(&mut from, end + 1)..end));
+        lines.filter(|line| !line.is_empty())
     }
 }
 
@@ -135,7 +141,14 @@ impl Follower {
     #[must_use]
     pub fn new(folders: Vec<PathBuf>, start: Start) -> Self {
         let folders = folders.into_iter().map(|path| Folder { path, start }).collect();
-        Self { folders, limits: LIMITS, files: BTreeMap::new(), first: 0, counts: Counts::default() }
+        Self {
+            folders,
+            limits: LIMITS,
+            files: BTreeMap::new(),
+            first: 0,
+            counts: Counts::default(),
+            text: Vec::new(),
+        }
     }
 
     /// Goes on where another one stopped; files that it did not know are new.
@@ -170,7 +183,7 @@ impl Follower {
 
     /// Takes what has come. Never fails: what cannot be read now is tried again at the
     /// next turn, and counted.
-    pub fn poll(&mut self) -> Batch {
+    pub fn poll(&mut self) -> Batch<'_> {
         let seen = self.look();
         self.forget_unlisted();
         let mut journals: Vec<&[Seen]> = seen.chunk_by(Seen::same_journal).collect();
@@ -178,15 +191,20 @@ impl Follower {
             self.first = self.first.wrapping_add(1) % journals.len();
             journals.rotate_left(self.first);
         }
-        let mut batch = Batch { text: Vec::new(), rest: Rest::Nothing };
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        let mut rest = Rest::Nothing;
         for journal in journals {
-            if batch.text.len() >= self.limits.turn_bytes_max {
-                batch.rest = Rest::More;
+            if text.len() >= self.limits.turn_bytes_max {
+                rest = Rest::More;
                 break;
             }
-            self.journal(journal, &mut batch);
+            if self.journal(journal, &mut text) == Rest::More {
+                rest = Rest::More;
+            }
         }
-        batch
+        self.text = text;
+        Batch { text: &self.text, rest }
     }
 
     /// Every file that is there; those of a journal follow one another, the oldest first.
@@ -246,25 +264,23 @@ impl Follower {
 
     /// Takes what has come of one journal, the oldest file first: a file is begun when
     /// the one before it is read to its end.
-    fn journal(&mut self, files: &[Seen], batch: &mut Batch) {
-        let full = batch.text.len().saturating_add(self.limits.journal_bytes_max);
+    fn journal(&mut self, files: &[Seen], text: &mut Vec<u8>) -> Rest {
+        let full = text.len().saturating_add(self.limits.journal_bytes_max);
         for seen in files {
-            match self.file(seen, full, batch) {
+            match self.file(seen, full, text) {
                 Ok(Rest::Nothing) => {}
-                Ok(Rest::More) => {
-                    batch.rest = Rest::More;
-                    return;
-                }
+                Ok(Rest::More) => return Rest::More,
                 // Rotated since it was listed: found again at the next look, and what is
                 // newer waits for it.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Rest::Nothing,
                 Err(_) => self.counts.unreadable += 1,
             }
         }
+        Rest::Nothing
     }
 
-    /// Takes what has come of one file, until the batch is `full`.
-    fn file(&mut self, seen: &Seen, full: usize, batch: &mut Batch) -> io::Result<Rest> {
+    /// Takes what has come of one file, until the text is as long as `full`.
+    fn file(&mut self, seen: &Seen, full: usize, text: &mut Vec<u8>) -> io::Result<Rest> {
         let key = Key { folder: seen.folder, inode: seen.inode };
         let Some(place) = self.files.get(&key) else { return Ok(Rest::Nothing) };
         if place.looked == Some(seen.look) {
@@ -277,12 +293,12 @@ impl Follower {
             *place = Place::beginning();
         }
         let mut rest = Rest::More;
-        // What is read counts too: of an endless line nothing comes into the batch.
+        // What is read counts too: of an endless line nothing comes into the text.
         let mut read: usize = 0;
-        while batch.text.len() < full && read < self.limits.journal_bytes_max {
+        while text.len() < full && read < self.limits.journal_bytes_max {
             // At least a line's length: a shorter read could find no end of one.
-            let most = (full - batch.text.len()).max(self.limits.line_bytes_max);
-            let taken = place.take(&file, most, self.limits.line_bytes_max, &mut batch.text)?;
+            let most = (full - text.len()).max(self.limits.line_bytes_max);
+            let taken = place.take(&file, most, self.limits.line_bytes_max, text)?;
             self.counts.overlong += taken.overlong;
             read = read.saturating_add(taken.bytes);
             if taken.bytes < most {

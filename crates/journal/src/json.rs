@@ -4,6 +4,7 @@
 //! no tree is built for them.
 
 use std::net::SocketAddr;
+use std::str::Utf8Chunk;
 
 /// An object being written. Ends with [`Object::end`], which [`object`] calls.
 pub(crate) struct Object<'a> {
@@ -129,15 +130,26 @@ impl From<bool> for Truth {
 /// besides: a journal is read in terminals.
 fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
-    for chunk in bytes.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            escaped(out, character);
-        }
-        if !chunk.invalid().is_empty() {
-            out.extend_from_slice("\u{FFFD}".as_bytes());
-        }
+    // Nearly all texts are.
+    if bytes.iter().all(|byte| is_plain(*byte)) {
+        out.extend_from_slice(bytes);
+    } else {
+        bytes.utf8_chunks().for_each(|chunk| escaped_chunk(out, &chunk));
     }
     out.push(b'"');
+}
+
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
+}
+
+fn escaped_chunk(out: &mut Vec<u8>, chunk: &Utf8Chunk<'_>) {
+    for character in chunk.valid().chars() {
+        escaped(out, character);
+    }
+    if !chunk.invalid().is_empty() {
+        out.extend_from_slice("\u{FFFD}".as_bytes());
+    }
 }
 
 fn escaped(out: &mut Vec<u8>, character: char) {

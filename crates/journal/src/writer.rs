@@ -24,6 +24,10 @@ const SLEEP: Duration = Duration::from_secs(1);
 /// Lines are given to the file in pieces of about this size.
 const BUFFER_BYTES: usize = 64 << 10;
 
+/// Records whose places in a ring are free again together: a small part of a ring, for
+/// recorders wait for none.
+const CHUNK_RECORDS: usize = 32;
+
 /// Rings, sampling and files of one journal.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
@@ -76,9 +80,14 @@ impl Writer {
     /// so that a round ends however fast records come.
     fn drain(&mut self, ring: &mut Consumer<Entry>) -> usize {
         let there = ring.slots();
-        for _ in 0..there {
-            let Ok(entry) = ring.pop() else { break };
-            self.entry(&entry);
+        let mut left = there;
+        while left > 0 {
+            let Ok(chunk) = ring.read_chunk(left.min(CHUNK_RECORDS)) else { break };
+            left -= chunk.len();
+            // Where they lie: an entry is 1 KiB.
+            let (first, second) = chunk.as_slices();
+            first.iter().chain(second).for_each(|entry| self.entry(entry));
+            chunk.commit_all();
         }
         there
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use repono_journal::Stamp;
-use repono_journal::follow::{Batch, Follower, POLL_EVERY, Rest, Start};
+use repono_journal::follow::{Follower, POLL_EVERY, Rest, Start};
 use repono_journal::read;
 
 use crate::board::Board;
@@ -90,9 +90,8 @@ struct Work {
 impl Work {
     fn run(&mut self, stopped: &Receiver<()>) {
         loop {
-            let batch = self.follower.poll();
-            self.count(&batch, Stamp::now());
-            let wait = match batch.rest {
+            let rest = self.read(Stamp::now());
+            let wait = match rest {
                 Rest::More => Duration::ZERO,
                 Rest::Nothing => POLL_EVERY,
             };
@@ -105,7 +104,9 @@ impl Work {
         self.keep();
     }
 
-    fn count(&mut self, batch: &Batch, now: Stamp) {
+    /// Counts what has come.
+    fn read(&mut self, now: Stamp) -> Rest {
+        let batch = self.follower.poll();
         let (mut board, mut window) = (self.board.lock(), self.window.lock());
         let mut oldest = None;
         for line in batch.lines() {
@@ -127,6 +128,7 @@ impl Work {
             Rest::Nothing => 0,
         };
         board.lag(Duration::from_nanos(behind_ns).as_secs_f64());
+        batch.rest
     }
 
     fn keep_if_due(&mut self, now_mono_ns: u64) {

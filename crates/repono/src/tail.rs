@@ -85,8 +85,8 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
     let folders = source::folders(&options.folders)?;
     let since = options.since.map(|span| SystemTime::now().checked_sub(span).unwrap_or(UNIX_EPOCH));
+    let mut follower = Follower::new(folders, since.map_or(Start::End, Start::WrittenSince));
     let mut tail = Tail {
-        follower: Follower::new(folders, since.map_or(Start::End, Start::WrittenSince)),
         filter: options.filter(since),
         form: if form == Form::Json { Written::AsItIs } else { Written::Line(paint()) },
         left: options.count,
@@ -101,7 +101,7 @@ pub(crate) fn run(options: &Options, form: Form) -> Result<ExitCode> {
                 () = &mut stop => break,
                 _ = turns.tick() => {}
             }
-            match tail.turn()? {
+            match tail.turn(&follower.poll())? {
                 Next::Turn => {}
                 Next::AtOnce => turns.reset_immediately(),
                 Next::End => break,
@@ -167,7 +167,6 @@ enum Next {
 }
 
 struct Tail {
-    follower: Follower,
     filter: Filter,
     form: Written,
     /// Lines that are still wanted; `None` for all.
@@ -177,16 +176,15 @@ struct Tail {
 
 impl Tail {
     /// Prints a batch of what has come.
-    fn turn(&mut self) -> Result<Next> {
-        let batch = self.follower.poll();
-        let next = self.print(&batch)?;
+    fn turn(&mut self, batch: &Batch<'_>) -> Result<Next> {
+        let next = self.print(batch)?;
         Ok(match (next, batch.rest) {
             (Next::Turn, Rest::More) => Next::AtOnce,
             (next, Rest::More | Rest::Nothing) => next,
         })
     }
 
-    fn print(&mut self, batch: &Batch) -> Result<Next> {
+    fn print(&mut self, batch: &Batch<'_>) -> Result<Next> {
         for (record, line) in self.in_order(batch) {
             match self.form {
                 Written::AsItIs => say(String::from_utf8_lossy(line))?,
@@ -204,7 +202,7 @@ impl Tail {
 
     /// The records that are wanted, in the order of their ends: journals of several
     /// processes come one after the other.
-    fn in_order<'a>(&mut self, batch: &'a Batch) -> Vec<(Record<'a>, &'a [u8])> {
+    fn in_order<'a>(&mut self, batch: &Batch<'a>) -> Vec<(Record<'a>, &'a [u8])> {
         let mut records = Vec::new();
         for line in batch.lines() {
             match read::record(line) {

@@ -106,11 +106,22 @@ impl Place {
         line_bytes_max: usize,
         to: &mut Vec<u8>,
     ) -> io::Result<Taken> {
-        let chunk = read(file, self.offset, most)?;
+        let start = to.len();
+        let read = read_behind(file, self.offset, most, to);
+        let taken = read.map(|()| self.keep_lines(start, line_bytes_max, to));
+        if taken.is_err() {
+            to.truncate(start);
+        }
+        taken
+    }
+
+    /// Leaves of what was read behind `start` the whole lines.
+    fn keep_lines(&mut self, start: usize, line_bytes_max: usize, to: &mut Vec<u8>) -> Taken {
+        let chunk = to.get(start..).unwrap_or_default();
         let mut taken = Taken { bytes: chunk.len(), overlong: 0 };
         let from = match self.within {
             Within::Lines => 0,
-            Within::OverlongLine => match chunk.iter().position(|byte| *byte == b'\n') {
+            Within::OverlongLine => match memchr::memchr(b'\n', chunk) {
                 Some(end) => {
                     self.within = Within::Lines;
                     end + 1
@@ -119,19 +130,21 @@ impl Place {
             },
         };
         let lines = chunk.get(from..).unwrap_or_default();
-        let end = match lines.iter().rposition(|byte| *byte == b'\n') {
-            Some(end) => end + 1,
+        let end = match memchr::memrchr(b'\n', lines) {
+            Some(end) => from + end + 1,
             None if lines.len() >= line_bytes_max => {
                 taken.overlong = 1;
                 self.within = Within::OverlongLine;
                 self.offset += length(chunk.len());
-                return Ok(taken);
+                to.truncate(start);
+                return taken;
             }
-            None => 0,
+            None => from,
         };
-        to.extend_from_slice(lines.get(..end).unwrap_or_default());
-        self.offset += length(from + end);
-        Ok(taken)
+        self.offset += length(end);
+        to.truncate(start + end);
+        to.drain(start..start + from);
+        taken
     }
 
     /// Keeps how the file begins, as far as it has been read.
@@ -150,20 +163,26 @@ fn beginning(file: &File, offset: u64) -> io::Result<Box<str>> {
     Ok(String::from_utf8_lossy(&read(file, 0, bytes)?).into())
 }
 
-/// Reads as many bytes as there are, at most `most`.
 fn read(file: &File, offset: u64, most: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; most];
-    let mut done = 0;
-    while let Some(free) = bytes.get_mut(done..).filter(|free| !free.is_empty()) {
-        match file.read_at(free, offset.saturating_add(length(done))) {
+    let mut bytes = Vec::new();
+    read_behind(file, offset, most, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads as many bytes as there are, at most `most`, and puts them behind what is there.
+fn read_behind(file: &File, mut offset: u64, most: usize, to: &mut Vec<u8>) -> io::Result<()> {
+    let mut done = to.len();
+    to.resize(done + most, 0);
+    while let Some(free) = to.get_mut(done..).filter(|free| !free.is_empty()) {
+        match file.read_at(free, offset) {
             Ok(0) => break,
-            Ok(more) => done += more,
+            Ok(more) => (done, offset) = (done + more, offset.saturating_add(length(more))),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    bytes.truncate(done);
-    Ok(bytes)
+    to.truncate(done);
+    Ok(())
 }
 
 fn length(bytes: usize) -> u64 {

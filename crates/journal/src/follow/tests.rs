@@ -192,7 +192,7 @@ fn a_busy_journal_does_not_keep_others_waiting() {
     append(&dir.path().join("c.jsonl"), &busy);
     append(&dir.path().join("quiet.jsonl"), "quiet\n");
     let mut follower = following(dir.path(), Start::Beginning);
-    let first: Vec<u8> = (0..2).flat_map(|_| follower.poll().text).collect();
+    let first: Vec<u8> = (0..2).flat_map(|_| follower.poll().text.to_vec()).collect();
     let first = String::from_utf8(first).unwrap();
     assert!(first.contains("quiet"), "{first}");
     assert_eq!(first.lines().count() + taken(&mut follower).len(), 201, "and nothing is left out");

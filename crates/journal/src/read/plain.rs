@@ -140,12 +140,16 @@ impl<'a> Line<'a> {
     }
 
     fn number(&mut self) -> Option<u64> {
-        let digits = self.0.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, rest) = self.0.split_at_checked(digits)?;
+        let (mut number, mut digits) = (0_u64, 0);
+        for byte in self.0.bytes().take_while(u8::is_ascii_digit) {
+            number = number.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+            digits += 1;
+        }
+        let (written, rest) = self.0.split_at_checked(digits)?;
         self.0 = rest;
         // In JSON no number but 0 begins with 0.
-        let is_number = digits == 1 || !number.starts_with('0');
-        number.parse().ok().filter(|_| is_number)
+        let is_number = digits == 1 || !(written.is_empty() || written.starts_with('0'));
+        is_number.then_some(number)
     }
 
     fn origin(&mut self) -> Option<Origin<'a>> {

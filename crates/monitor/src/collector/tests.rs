@@ -44,13 +44,7 @@ fn started(journals: &Path, state: &Path) -> Work {
 }
 
 fn read_on(work: &mut Work) {
-    loop {
-        let batch = work.follower.poll();
-        work.count(&batch, Stamp::now());
-        if batch.rest == Rest::Nothing {
-            return;
-        }
-    }
+    while work.read(Stamp::now()) == Rest::More {}
 }
 
 fn counted(board: &SharedBoard) -> u64 {
