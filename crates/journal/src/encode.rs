@@ -19,6 +19,15 @@ mod turn;
 /// More than any line: every text of a record escaped to six bytes a byte.
 pub(crate) const LINE_BYTES_MAX: usize = 8 << 10;
 
+/// What is the same in each event of a kind, rendered.
+const EVENT_OF_REQUEST: &str =
+    r#""kind":"event","category":["web"],"type":["access"],"dataset":"repono.request","module":"repono""#;
+const EVENT_OF_CONNECTION: &str = r#""kind":"event","category":["network"],"type":["connection","end"],"dataset":"repono.connection","module":"repono""#;
+const EVENT_OF_TURN: &str =
+    r#""kind":"event","category":["network"],"type":["info"],"dataset":"repono.turn","module":"repono""#;
+const EVENT_OF_CHANGE: &str = r#""kind":"event","category":["configuration"],"type":["change"],"dataset":"repono.change","module":"repono""#;
+const EVENT_OF_AUDIT: &str = r#""kind":"event","category":["authentication"],"type":["info"],"dataset":"repono.audit","module":"repono""#;
+
 /// Who writes: the members that are the same in every record, rendered once.
 pub(crate) struct Origin {
     members: Vec<u8>,
@@ -59,7 +68,7 @@ pub(crate) fn request(
     let ended = record.started.at_mono(record.ended_mono_ns);
     line(out, origin, ended, |o| {
         o.object("event", |o| {
-            event_kind(o, &["web"], &["access"], "repono.request", "request");
+            event_kind(o, EVENT_OF_REQUEST, "request");
             o.text("outcome", request_outcome(record));
             span(o, record.started, ended);
             o.number("sequence", counts.sequence);
@@ -168,7 +177,7 @@ fn phases(o: &mut Object<'_>, phases: &Phases) {
 pub(crate) fn connection(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &ConnectionRecord) {
     line(out, origin, record.ended, |o| {
         o.object("event", |o| {
-            event_kind(o, &["network"], &["connection", "end"], "repono.connection", "connection");
+            event_kind(o, EVENT_OF_CONNECTION, "connection");
             span(o, record.opened, record.ended);
             o.number("sequence", counts.sequence);
         });
@@ -251,7 +260,7 @@ pub(crate) use turn::turn;
 pub(crate) fn change(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &Change) {
     line(out, origin, record.at, |o| {
         o.object("event", |o| {
-            event_kind(o, &["configuration"], &["change"], "repono.change", "configuration-change");
+            event_kind(o, EVENT_OF_CHANGE, "configuration-change");
             o.number("sequence", counts.sequence);
         });
         o.object("repono", |o| {
@@ -270,7 +279,7 @@ pub(crate) fn change(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record:
 pub(crate) fn audit(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &AuditRecord) {
     line(out, origin, record.at, |o| {
         o.object("event", |o| {
-            event_kind(o, &["authentication"], &["info"], "repono.audit", record.action);
+            event_kind(o, EVENT_OF_AUDIT, record.action);
             o.text(
                 "outcome",
                 match record.decision {
@@ -308,12 +317,8 @@ fn line(out: &mut Vec<u8>, origin: &Origin, at: Stamp, fields: impl FnOnce(&mut 
     out.push(b'\n');
 }
 
-fn event_kind(o: &mut Object<'_>, category: &[&str], kinds: &[&str], dataset: &str, action: &str) {
-    o.text("kind", "event");
-    o.words("category", category);
-    o.words("type", kinds);
-    o.text("dataset", dataset);
-    o.text("module", "repono");
+fn event_kind(o: &mut Object<'_>, event: &str, action: &str) {
+    o.rendered(event.as_bytes());
     o.text("action", action);
 }
 

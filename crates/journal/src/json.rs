@@ -3,7 +3,7 @@
 //! The records are a closed set of flat objects, written 20,000 times a second:
 //! no tree is built for them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::Utf8Chunk;
 
 /// An object being written. Ends with [`Object::end`], which [`object`] calls.
@@ -13,6 +13,7 @@ pub(crate) struct Object<'a> {
 }
 
 /// Writes `{…}`.
+#[inline]
 pub(crate) fn object(out: &mut Vec<u8>, fields: impl FnOnce(&mut Object<'_>)) {
     out.push(b'{');
     fields(&mut Object { out, first: true });
@@ -21,6 +22,7 @@ pub(crate) fn object(out: &mut Vec<u8>, fields: impl FnOnce(&mut Object<'_>)) {
 
 impl Object<'_> {
     /// A text; bytes that are not UTF-8 become U+FFFD.
+    #[inline]
     pub(crate) fn text(&mut self, name: &str, value: impl AsRef<[u8]>) {
         self.name(name);
         string(self.out, value.as_ref());
@@ -33,11 +35,13 @@ impl Object<'_> {
         }
     }
 
+    #[inline]
     pub(crate) fn number(&mut self, name: &str, value: u64) {
         self.name(name);
         number(self.out, value);
     }
 
+    #[inline]
     pub(crate) fn truth(&mut self, name: &str, value: Truth) {
         self.name(name);
         self.out.extend_from_slice(match value {
@@ -46,18 +50,7 @@ impl Object<'_> {
         });
     }
 
-    pub(crate) fn words(&mut self, name: &str, values: &[&str]) {
-        self.name(name);
-        self.out.push(b'[');
-        for (n, value) in values.iter().enumerate() {
-            if n > 0 {
-                self.out.push(b',');
-            }
-            string(self.out, value.as_bytes());
-        }
-        self.out.push(b']');
-    }
-
+    #[inline]
     pub(crate) fn object(&mut self, name: &str, fields: impl FnOnce(&mut Object<'_>)) {
         self.name(name);
         object(self.out, fields);
@@ -78,11 +71,9 @@ impl Object<'_> {
 
     /// The same, and `nat`, where the address is seen as another one further on.
     pub(crate) fn translated(&mut self, name: &str, address: SocketAddr, onward: Option<SocketAddr>) {
-        use std::io::Write;
         self.object(name, |o| {
             o.name("ip");
-            // Writing into a `Vec` cannot fail.
-            let _infallible = write!(o.out, r#""{}""#, address.ip().to_canonical());
+            ip(o.out, address.ip().to_canonical());
             o.number("port", address.port().into());
             if let Some(onward) = onward {
                 o.address("nat", onward);
@@ -98,6 +89,7 @@ impl Object<'_> {
         }
     }
 
+    #[inline]
     fn name(&mut self, name: &str) {
         self.comma();
         self.out.push(b'"');
@@ -105,6 +97,7 @@ impl Object<'_> {
         self.out.extend_from_slice(b"\":");
     }
 
+    #[inline]
     fn comma(&mut self) {
         if !self.first {
             self.out.push(b',');
@@ -131,7 +124,7 @@ impl From<bool> for Truth {
 fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     // Nearly all texts are.
-    if bytes.iter().all(|byte| is_plain(*byte)) {
+    if bytes.iter().fold(true, |plain, byte| plain & is_plain(*byte)) {
         out.extend_from_slice(bytes);
     } else {
         bytes.utf8_chunks().for_each(|chunk| escaped_chunk(out, &chunk));
@@ -167,43 +160,60 @@ fn escaped(out: &mut Vec<u8>, character: char) {
 }
 
 fn number(out: &mut Vec<u8>, value: u64) {
-    padded(out, value, 1);
+    const DIGITS_MAX: usize = 20;
+    let mut text = [0; DIGITS_MAX];
+    let digits = value.checked_ilog10().map_or(1, |log| log as usize + 1);
+    if let Some(text) = text.get_mut(..digits) {
+        digits_into(text, value);
+        out.extend_from_slice(text);
+    }
 }
 
-/// Decimal digits, at least `width` of them.
-fn padded(out: &mut Vec<u8>, mut value: u64, width: usize) {
-    const DIGITS_MAX: usize = 20;
-    let mut digits = [b'0'; DIGITS_MAX];
-    let mut used = 0;
-    for digit in digits.iter_mut().rev() {
-        if value == 0 && used >= width {
-            break;
-        }
+/// Fills a field with the last decimal digits of a value.
+fn digits_into(field: &mut [u8], mut value: u64) {
+    for digit in field.iter_mut().rev() {
         *digit = b'0' + u8::try_from(value % 10).unwrap_or_default();
         value /= 10;
-        used += 1;
     }
-    out.extend_from_slice(digits.get(DIGITS_MAX - used..).unwrap_or_default());
+}
+
+/// An address in quotation marks. Writing into a `Vec` cannot fail.
+fn ip(out: &mut Vec<u8>, ip: IpAddr) {
+    out.push(b'"');
+    match ip {
+        IpAddr::V4(ip) => {
+            for (place, octet) in ip.octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push(b'.');
+                }
+                number(out, octet.into());
+            }
+        }
+        IpAddr::V6(ip) => {
+            use std::io::Write;
+            let _infallible = write!(out, "{ip}");
+        }
+    }
+    out.push(b'"');
 }
 
 pub(crate) fn instant(out: &mut Vec<u8>, wall_ns: u64) {
     let (seconds, nanos) = (wall_ns / 1_000_000_000, wall_ns % 1_000_000_000);
     let (days, second_of_day) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
-    padded(out, year, 4);
-    out.push(b'-');
-    padded(out, month, 2);
-    out.push(b'-');
-    padded(out, day, 2);
-    out.push(b'T');
-    padded(out, second_of_day / 3600, 2);
-    out.push(b':');
-    padded(out, second_of_day / 60 % 60, 2);
-    out.push(b':');
-    padded(out, second_of_day % 60, 2);
-    out.push(b'.');
-    padded(out, nanos, 9);
-    out.push(b'Z');
+    let mut text = *b"0000-00-00T00:00:00.000000000Z";
+    for (place, value) in [
+        (0..4, year),
+        (5..7, month),
+        (8..10, day),
+        (11..13, second_of_day / 3600),
+        (14..16, second_of_day / 60 % 60),
+        (17..19, second_of_day % 60),
+        (20..29, nanos),
+    ] {
+        digits_into(text.get_mut(place).unwrap_or_default(), value);
+    }
+    out.extend_from_slice(&text);
 }
 
 /// Year, month and day of a count of days since 1970-01-01, in the proleptic

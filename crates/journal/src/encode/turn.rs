@@ -2,7 +2,7 @@
 
 use repono_core::refusal::After;
 
-use super::{Counts, Origin, clocks, ends, event_kind, journal, line, span};
+use super::{Counts, EVENT_OF_TURN, Origin, clocks, ends, event_kind, journal, line, span};
 use crate::json::Object;
 use crate::turn::{TurnRecord, TurnRequest};
 
@@ -10,7 +10,7 @@ pub(crate) fn turn(out: &mut Vec<u8>, origin: &Origin, counts: Counts, record: &
     let ended = record.asked.at_mono(record.ended_mono_ns);
     line(out, origin, ended, |o| {
         o.object("event", |o| {
-            event_kind(o, &["network"], &["info"], "repono.turn", "turn");
+            event_kind(o, EVENT_OF_TURN, "turn");
             span(o, record.asked, ended);
             o.number("sequence", counts.sequence);
         });
