@@ -4,7 +4,9 @@
 //! before or after that of the client. So all recent records of connections and of
 //! heads' work are kept for a while, and chosen from when the others are judged.
 
-use std::collections::{HashMap, VecDeque};
+mod ring;
+
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ use repono_journal::read::{Connection, Fact, Record, Request, Turn};
 use repono_journal::{Side, TurnKind};
 
 use super::verdict::Requests;
+
+use ring::{Place, Ring};
 
 /// A request that took longer is slow.
 pub(super) const SLOW_NS: u64 = 1_000_000_000;
@@ -36,14 +40,22 @@ const IDS_MAX: usize = 8_192;
 
 /// A line, and what it is chosen by.
 #[derive(Clone, Debug)]
-pub(super) struct Kept {
+pub(super) struct Kept<Line = Vec<u8>> {
     pub(super) instance: Arc<str>,
     pub(super) sequence: u64,
     pub(super) ended_ns: u64,
     pub(super) kind: Kind,
     /// Its connection, as its side and as the balancer know it, and the client's end of it.
     pub(super) ids: [Option<Id>; 3],
-    pub(super) line: Arc<[u8]>,
+    pub(super) line: Line,
+}
+
+impl<Line> Kept<Line> {
+    /// The same, with the line in another form.
+    fn with<Other>(self, line: Other) -> Kept<Other> {
+        let Self { instance, sequence, ended_ns, kind, ids, line: _ } = self;
+        Kept { instance, sequence, ended_ns, kind, ids, line }
+    }
 }
 
 /// A name of a connection.
@@ -67,13 +79,6 @@ pub(super) enum Kind {
     /// another attempt at what was lost on another connection.
     Opening,
     Other,
-}
-
-#[derive(Debug)]
-struct Ring {
-    lines: VecDeque<Kept>,
-    bytes: usize,
-    bytes_max: usize,
 }
 
 #[derive(Debug)]
@@ -143,12 +148,12 @@ impl Window {
             ended_ns: ended.wall_ns,
             kind,
             ids,
-            line: line.into(),
+            line,
         };
         self.put(kept, notable);
     }
 
-    fn put(&mut self, kept: Kept, notable: bool) {
+    fn put(&mut self, kept: Kept<&[u8]>, notable: bool) {
         let related = self.is_related(&kept);
         if notable || related {
             self.state += 1;
@@ -182,7 +187,7 @@ impl Window {
     /// A recorder learns from a reply how the balancer knows a connection: a turn without
     /// one does not tell, but those before it do.
     fn learn_from_recorders(&mut self, ended_ns: u64) {
-        let openings = self.connections.lines.iter().filter(|kept| kept.kind == Kind::Opening);
+        let openings = self.connections.lines().filter(|kept| kept.kind == Kind::Opening);
         let names: Vec<_> = openings.filter(|kept| self.is_related(kept)).flat_map(|kept| kept.ids).collect();
         self.learn(names, ended_ns);
     }
@@ -190,11 +195,11 @@ impl Window {
     /// Forgets what is too old.
     pub(super) fn forget(&mut self, now_ns: u64) {
         let oldest_ns = now_ns.saturating_sub(AGE_NS);
-        let before = self.notable.lines.len();
+        let before = self.notable.len();
         for ring in [&mut self.notable, &mut self.connections, &mut self.work] {
             ring.forget(oldest_ns);
         }
-        if self.notable.lines.len() != before {
+        if self.notable.len() != before {
             self.state += 1;
             self.ids.retain(|_, ended_ns| *ended_ns >= oldest_ns);
         }
@@ -207,9 +212,11 @@ impl Window {
 
     /// Notable lines, and what the other sides wrote of the same connections.
     pub(super) fn chosen(&self) -> Vec<Kept> {
-        let others = self.connections.lines.iter().chain(&self.work.lines);
-        let others = others.filter(|kept| self.is_related(kept) || self.may_be_again(kept));
-        self.notable.lines.iter().chain(others).cloned().collect()
+        let wanted = |kept: &&Kept<Place>| self.is_related(kept) || self.may_be_again(kept);
+        let notable = self.notable.lines().map(|kept| self.notable.whole(kept));
+        let others = [&self.connections, &self.work].into_iter();
+        let others = others.flat_map(|ring| ring.lines().filter(wanted).map(|kept| ring.whole(kept)));
+        notable.chain(others).collect()
     }
 
     /// Whether requests were seen of late, and how many of clients were slow.
@@ -217,7 +224,7 @@ impl Window {
         if self.newest_request_ns.saturating_add(AGE_NS) < now_ns {
             return Requests::None;
         }
-        let waits = self.notable.lines.iter().filter_map(|kept| match kept.kind {
+        let waits = self.notable.lines().filter_map(|kept| match kept.kind {
             Kind::Attempt { waited_ns } => Some(waited_ns),
             Kind::Work { .. } | Kind::Opening | Kind::Other => None,
         });
@@ -227,16 +234,17 @@ impl Window {
         Requests::Seen { slow, worst_ms: worst_ns / 1_000_000 }
     }
 
-    fn is_related(&self, kept: &Kept) -> bool {
+    fn is_related<Line>(&self, kept: &Kept<Line>) -> bool {
         kept.ids.iter().flatten().any(|id| self.ids.contains_key(id))
     }
 
     /// Whether it may be of another attempt at what a recorder saw get lost.
-    fn may_be_again(&self, opening: &Kept) -> bool {
-        let near = |lost: &Kept| lost.ended_ns.abs_diff(opening.ended_ns) <= AGAIN_NS;
-        let lost =
-            |kept: &Kept| matches!(kept.kind, Kind::Attempt { .. }) && kept.instance == opening.instance;
-        opening.kind == Kind::Opening && self.notable.lines.iter().any(|kept| lost(kept) && near(kept))
+    fn may_be_again(&self, opening: &Kept<Place>) -> bool {
+        let near = |lost: &Kept<Place>| lost.ended_ns.abs_diff(opening.ended_ns) <= AGAIN_NS;
+        let lost = |kept: &Kept<Place>| {
+            matches!(kept.kind, Kind::Attempt { .. }) && kept.instance == opening.instance
+        };
+        opening.kind == Kind::Opening && self.notable.lines().any(|kept| lost(kept) && near(kept))
     }
 
     fn name(&mut self, instance: &str) -> Arc<str> {
@@ -253,37 +261,7 @@ impl Window {
 
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
-        self.notable.bytes + self.connections.bytes + self.work.bytes
-    }
-}
-
-impl Ring {
-    fn new(bytes_max: usize) -> Self {
-        Self { lines: VecDeque::new(), bytes: 0, bytes_max }
-    }
-
-    fn push(&mut self, kept: Kept) {
-        self.bytes += kept.bytes();
-        self.lines.push_back(kept);
-        while self.bytes > self.bytes_max && self.drop_first() {}
-    }
-
-    /// Journals are read one after the other, so that an old line may stand behind a
-    /// younger one for a while.
-    fn forget(&mut self, oldest_ns: u64) {
-        while self.lines.front().is_some_and(|kept| kept.ended_ns < oldest_ns) && self.drop_first() {}
-    }
-
-    fn drop_first(&mut self) -> bool {
-        let first = self.lines.pop_front();
-        self.bytes -= first.as_ref().map_or(0, Kept::bytes);
-        first.is_some()
-    }
-}
-
-impl Kept {
-    fn bytes(&self) -> usize {
-        self.line.len() + size_of::<Self>()
+        self.notable.bytes() + self.connections.bytes() + self.work.bytes()
     }
 }
 
