@@ -1,0 +1,60 @@
+//! The ids by which the parties know a connection.
+
+use repono_core::id::ConnectionId;
+
+/// Ids beside the balancer's: a client's, a recorder's and a head's.
+const OTHERS_MAX: usize = 3;
+
+/// Those of one connection, bounded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Names {
+    pub(super) balancer: Option<ConnectionId>,
+    others: [Option<ConnectionId>; OTHERS_MAX],
+}
+
+impl Names {
+    pub(super) fn knows(&self, id: ConnectionId) -> bool {
+        self.balancer == Some(id) || self.others.contains(&Some(id))
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = ConnectionId> + use<> {
+        self.balancer.into_iter().chain(self.others.into_iter().flatten())
+    }
+
+    /// Whether there is room for the balancer's id and so many others.
+    pub(super) fn has_room_for(&self, other: &Self) -> bool {
+        let free = self.others.iter().filter(|id| id.is_none()).count();
+        let wanted = other.others.iter().flatten().count();
+        match (self.balancer, other.balancer) {
+            (Some(_), Some(_)) => wanted < free,
+            (None, _) | (_, None) => wanted <= free,
+        }
+    }
+
+    pub(super) fn add_balancers(&mut self, id: ConnectionId) -> Added {
+        match self.balancer {
+            None => {
+                self.balancer = Some(id);
+                Added::Yes
+            }
+            Some(_) => self.add(id),
+        }
+    }
+
+    pub(super) fn add(&mut self, id: ConnectionId) -> Added {
+        match self.others.iter_mut().find(|place| place.is_none()) {
+            Some(place) => {
+                *place = Some(id);
+                Added::Yes
+            }
+            None => Added::NoRoom,
+        }
+    }
+}
+
+/// Whether a name has found room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    Yes,
+    NoRoom,
+}
