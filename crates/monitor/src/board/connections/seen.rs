@@ -43,8 +43,12 @@ impl Seen {
     }
 
     pub(super) fn by_turn(turn: &Turn<'_>) -> Self {
-        let waited = |at: u64| at.saturating_sub(turn.asked_last_mono_ns);
-        let is_slow = turn.answered_mono_ns.is_none_or(|at| waited(at) >= RequestRecord::SLOW_NS);
+        let is_slow = match turn.answered_mono_ns {
+            Some(at) => at.saturating_sub(turn.asked_last_mono_ns) >= RequestRecord::SLOW_NS,
+            // The last bytes of a client may ask for nothing. Only after a wait does a relay
+            // look whether they were acknowledged.
+            None => turn.acknowledged.is_some(),
+        };
         let peer = turn.exchange.as_ref().and_then(|exchange| exchange.peer_connection);
         Self {
             own: turn.connection,

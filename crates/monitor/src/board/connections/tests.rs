@@ -363,11 +363,15 @@ fn slow_failed_and_oddly_ended_connections_outlive_plain_ones() {
         8,
         Request { status: Some(404), code: Some("NoSuchKey".into()), ..request(Side::Head, NOW, MS) },
     ));
+    let goodbye = Turn { answered_mono_ns: None, ..turn(Side::Balancer, numbered(9), 3, NOW) };
+    connections.turn(&goodbye);
+    let slow = stamp(NOW + SECOND).mono_ns;
+    connections.turn(&Turn { answered_mono_ns: Some(slow), ..turn(Side::Balancer, numbered(10), 3, NOW) });
     for n in 100..6_000 {
         connections.request(&on(n, request(Side::Head, NOW, MS)));
     }
-    let known: Vec<u64> = (1..=8).filter(|n| connections.timeline(numbered(*n)).is_some()).collect();
-    assert_eq!(known, [1, 2, 3, 4, 5, 6]);
+    let known: Vec<u64> = (1..=10).filter(|n| connections.timeline(numbered(*n)).is_some()).collect();
+    assert_eq!(known, [1, 2, 3, 4, 5, 6, 10]);
     // They have bounds of their own, and leave the others theirs.
     for n in 6_000..10_000 {
         connections.request(&on(n, request(Side::Head, NOW, 2 * SECOND)));
