@@ -97,6 +97,10 @@ impl Connections {
     /// The life of a connection that was not known by both ids.
     fn named(&mut self, own: Option<usize>, seen: &Seen) -> usize {
         let balancers = seen.balancers.and_then(|id| self.names.get(&id).copied());
+        // Where its address has joined it with another, the balancer's id knows better.
+        let agrees =
+            |slot: &usize| self.shelf.life(*slot).is_some_and(|life| life.names.agrees_with(seen.balancers));
+        let own = own.filter(agrees);
         let slot = match (own, balancers) {
             (Some(own), Some(balancers)) => {
                 self.merge(own, balancers);
@@ -163,7 +167,7 @@ impl Connections {
     /// Makes two lives one, if there is room.
     fn merge(&mut self, from: usize, into: usize) -> Merged {
         let has_room = match (self.shelf.life(into), self.shelf.life(from)) {
-            (Some(life), Some(other)) => from != into && life.names.has_room_for(&other.names),
+            (Some(life), Some(other)) => from != into && life.names.can_join(&other.names),
             (None, _) | (_, None) => false,
         };
         if !has_room {

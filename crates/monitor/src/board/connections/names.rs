@@ -21,14 +21,15 @@ impl Names {
         self.balancer.into_iter().chain(self.others.into_iter().flatten())
     }
 
-    /// Whether there is room for the balancer's id and so many others.
-    pub(super) fn has_room_for(&self, other: &Self) -> bool {
+    /// Whether the balancer may know it by this id, or by none that is told.
+    pub(super) fn agrees_with(&self, balancers: Option<ConnectionId>) -> bool {
+        self.balancer.is_none() || balancers.is_none() || self.balancer == balancers
+    }
+
+    /// Whether both can be of one connection, and there is room for all of them.
+    pub(super) fn can_join(&self, other: &Self) -> bool {
         let free = self.others.iter().filter(|id| id.is_none()).count();
-        let wanted = other.others.iter().flatten().count();
-        match (self.balancer, other.balancer) {
-            (Some(_), Some(_)) => wanted < free,
-            (None, _) | (_, None) => wanted <= free,
-        }
+        self.agrees_with(other.balancer) && other.others.iter().flatten().count() <= free
     }
 
     pub(super) fn add_balancers(&mut self, id: ConnectionId) -> Added {

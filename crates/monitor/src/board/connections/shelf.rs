@@ -4,7 +4,7 @@
 use super::life::Life;
 
 /// Connections of which nothing out of the ordinary is known. With those below and the
-/// bounds of a life at most 60 MiB, and some 8 MiB where connections serve a few requests.
+/// bounds of a life at most 64 MiB, and some 8 MiB where connections serve a few requests.
 pub(super) const PLAIN_MAX: usize = 2_048;
 /// Slow, failed and oddly ended ones. They are what is looked for, and at 10,000 requests/s
 /// on new connections the row above is of the last half second alone. These are of a

@@ -300,6 +300,17 @@ fn records_from_before_an_id_was_known_are_joined() {
         assert_eq!(told(&connections, id)["events"].as_array().map(|events| events.len() <= 3), Some(true));
     }
     assert_eq!(connections.shelf.counts(), (3, 0));
+
+    // Where an address was mistaken for another's, the id that comes later is believed.
+    let mut connections = Connections::default();
+    connections.ended(&end(Side::Balancer, ClosedBy::Head));
+    connections.request(&lost);
+    assert_eq!(told(&connections, CLIENT)["id"], BALANCER.to_string());
+    let right = Request { balancer_id: Some(numbered(2)), ..request(Side::Client, NOW + 11 * SECOND, MS) };
+    connections.request(&right);
+    let told_of = |id| told(&connections, id);
+    assert_eq!(of_kind(&told_of(numbered(2)), "request").len(), 1);
+    assert_eq!(told_of(BALANCER)["ids"], json!([BALANCER.to_string(), CLIENT.to_string()]));
 }
 
 #[test]
