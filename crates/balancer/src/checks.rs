@@ -24,8 +24,8 @@ const INTERVAL_MIN: Duration = Duration::from_millis(50);
 pub(crate) async fn check_while_held(heads: Arc<Heads>, (slot, head): (usize, Arc<Head>), probe: Arc<Probe>) {
     while heads.holds(&head) {
         match probe.check(head.address()).await {
-            Ok(Answer::Serving(counters)) => {
-                heads.counted(slot, counters);
+            Ok(Answer::Serving(counters, limits)) => {
+                heads.told(slot, counters, limits);
                 heads.observe(slot, Event::Passed, Stamp::now());
             }
             Ok(Answer::Leaving) => heads.observe(slot, Event::Leaving, Stamp::now()),

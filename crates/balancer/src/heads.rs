@@ -11,6 +11,7 @@ use crate::choice::{Candidate, Tried, choose};
 use crate::conduct::{Network, Others, Sign, Spare, floor};
 use crate::config::{HeadAddress, WEIGHT_MAX};
 use crate::counters::Counters;
+use crate::idle_limits::IdleLimits;
 use crate::probe::Level;
 use crate::standing::{Event, Health, State, Wish};
 
@@ -86,10 +87,11 @@ impl Heads {
         self.learn(slot, Event::Failed, Some(level), at);
     }
 
-    /// A head said what it has counted since its start.
-    pub fn counted(&self, slot: usize, counters: Counters) {
+    /// A head said what it has counted since its start, and how long it keeps idle
+    /// connections.
+    pub fn told(&self, slot: usize, counters: Counters, limits: IdleLimits) {
         if let Some(seat) = self.table().seat_mut(slot) {
-            seat.counters = counters;
+            (seat.counters, seat.limits) = (counters, limits);
         }
     }
 

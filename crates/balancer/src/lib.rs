@@ -9,7 +9,7 @@
 //! | [`choice`] | which head takes the next connection |
 //! | [`heads`] | the table of heads: leases, orders to connections, the operator's wishes |
 //! | [`probe`] | the active check of a head: TCP, TLS, HTTP |
-//! | [`counters`] | what a head says at its check that it has refused |
+//! | [`counters`], [`idle_limits`] | what a head says at its check: what it has refused, how long it keeps idle connections |
 //! | `connection` | one connection: reach a head, introduce the client, relay, record |
 //! | `open` | the connections that are open, by age and idle time |
 //! | `admin` | the operator's interface on a unix socket |
@@ -30,6 +30,7 @@ mod descriptors;
 mod end_code;
 mod handover;
 pub mod heads;
+pub mod idle_limits;
 mod limits;
 mod open;
 pub mod probe;

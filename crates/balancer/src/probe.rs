@@ -2,7 +2,7 @@
 //!
 //! A check of TCP alone passes for a stopped process, whose kernel still accepts;
 //! so the head must answer `GET /healthcheck` through TLS. With its answer it tells
-//! what it has counted.
+//! what it has counted, and how long it keeps idle connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
 use crate::counters::Counters;
+use crate::idle_limits::IdleLimits;
 
 /// The longest answer that is read: a head's has some 500 bytes.
 const ANSWER_BYTES_MAX: usize = 8 * 1024;
@@ -55,8 +56,8 @@ impl Level {
 /// What a head answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// 200: it serves, and has counted this.
-    Serving(Counters),
+    /// 200: it serves, has counted this and keeps these limits.
+    Serving(Counters, IdleLimits),
     /// 503: it is leaving.
     Leaving,
 }
@@ -142,7 +143,10 @@ async fn ask(
         }
     }
     match status(&answer) {
-        Some(200) => Ok(Answer::Serving(Counters::read(body(&answer).unwrap_or_default()))),
+        Some(200) => {
+            let body = body(&answer).unwrap_or_default();
+            Ok(Answer::Serving(Counters::read(body), IdleLimits::read(body)))
+        }
         Some(503) => Ok(Answer::Leaving),
         other => Err(CheckFailed::Status(other)),
     }

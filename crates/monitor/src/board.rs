@@ -112,7 +112,8 @@ impl Board {
             }
             Fact::Change(change) => self.changes.take(change),
             Fact::Audit(audit) => self.totals.audit(audit),
-            Fact::Turn(_) | Fact::Other => {}
+            Fact::Turn(turn) => self.connections.turn(turn),
+            Fact::Other => {}
         }
     }
 
@@ -187,7 +188,7 @@ impl Board {
         self.samples.compare(view, selection)
     }
 
-    /// The life of a connection, by the balancer's id; `None` if nothing is known of it.
+    /// The life of a connection, by the id of any party; `None` if nothing is known of it.
     pub(crate) fn timeline(&self, id: ConnectionId) -> Option<Timeline> {
         self.connections.timeline(id)
     }

@@ -30,6 +30,19 @@ pub(crate) struct HeadStatus {
     /// earlier version does not say.
     #[serde(default)]
     pub(crate) counters: BTreeMap<String, u64>,
+    /// How long it keeps idle connections; heads and balancers of earlier versions do not
+    /// say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limits: Option<IdleLimits>,
+}
+
+/// The idle limits of a head, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct IdleLimits {
+    /// After how long it closes an idle connection.
+    pub(crate) idle_close_s: Option<u64>,
+    /// How long its clients may keep one, as it tells them.
+    pub(crate) idle_advertised_s: Option<u64>,
 }
 
 /// The balancer's words for the state of a head.

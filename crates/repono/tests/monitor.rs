@@ -1,15 +1,17 @@
 //! The monitor of a running system: what its heads did is counted once, also when it
-//! is killed in between.
+//! is killed in between; what is known of a connection is found by any party's id.
 
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use repono_testkit::system::{System, send};
 use repono_testkit::wait;
+use repono_testkit::wire::address;
 use rustix::process::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_repono");
 
@@ -68,4 +70,95 @@ fn requests_are_counted_once_also_through_a_kill() {
         .map(|path| asked(&system, path).expect("an answer"))
         .collect();
     assert!(told.contains("/v1/demo/files") && !told.contains("canary") && !told.contains(secret), "{told}");
+}
+
+fn asked_json(system: &System, path: &str) -> Option<Value> {
+    serde_json::from_str(&asked(system, path)?).ok()
+}
+
+/// A side's record of the end of its only connection.
+fn end(system: &System, side: &str) -> Value {
+    let ended = wait::until(side, LIMIT, || {
+        let files = std::fs::read_dir(system.fact("journal")).ok()?.flatten();
+        let text: String = files.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
+        let mut records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        records.find(|record| {
+            record["event"]["dataset"] == "repono.connection" && record["repono"]["side"] == side
+        })
+    });
+    ended.expect("in time")
+}
+
+/// The life of a connection, once all these sides have told of its end.
+fn life(system: &System, id: &Value, sides: &[&str]) -> Value {
+    let path = format!("/api/v1/connection/{}", id.as_str().expect("an id"));
+    let told = wait::until("the life of a connection", LIMIT, || {
+        let told = asked_json(system, &path)?;
+        let closed = |side: &&str| of_kind(&told, "close").iter().any(|event| event["by"] == *side);
+        sides.iter().all(closed).then_some(told)
+    });
+    told.expect("in time")
+}
+
+fn of_kind<'v>(told: &'v Value, kind: &str) -> Vec<&'v Value> {
+    told["events"].as_array().expect("events").iter().filter(|event| event["kind"] == kind).collect()
+}
+
+struct Recorder(Child);
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+#[test]
+fn a_connection_is_found_by_any_partys_id_with_its_turns() {
+    let system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
+    let journal = system.fact("journal");
+    system.ok(&["admin", "head", "trace", "head-1", "--for", "10m"]).expect("traced");
+    system.ok(&["ls", "--journal", journal, "demo/files"]).expect("listed");
+    let connection = end(&system, "client")["repono"]["connection"].clone();
+    let told = life(&system, &connection["id"], &["client", "balancer", "head"]);
+    assert_eq!(told["id"], connection["balancer_id"]);
+    assert_ne!(told["id"], connection["id"]);
+    assert_eq!(told, life(&system, &connection["balancer_id"], &[]));
+    let [own, onward] = of_kind(&told, "open")[..] else { panic!("a client's and the balancer's: {told}") };
+    assert_eq!((&own["by"], &onward["by"]), (&json!("client"), &json!("balancer")));
+    assert!(own["ms"].is_f64() && onward["ms"].is_f64(), "{told}");
+    let by = |kind: &str| of_kind(&told, kind).iter().map(|event| event["by"].clone()).collect::<Vec<_>>();
+    assert!(by("turn").contains(&json!("balancer")), "{told}");
+    assert!(by("request").contains(&json!("client")) && by("request").contains(&json!("head")), "{told}");
+    let tls = of_kind(&told, "tls").into_iter().find(|tls| tls["by"] == "client").expect("a handshake");
+    assert!(tls["at_ms"].as_u64() >= own["at_ms"].as_u64() && tls["ms"].is_f64(), "{told}");
+
+    // A recorder that decrypts nothing knows no id but its own.
+    let to = address(system.balancer()).expect("an address").to_string();
+    let mut recorder = Command::new(PROGRAM);
+    recorder.args(["--json", "record", "--listen", "127.0.0.1:0", "--to", &to, "--journal", journal]);
+    let mut recorder = Recorder(recorder.stdout(Stdio::piped()).spawn().expect("it runs"));
+    let mut line = String::new();
+    let said = recorder.0.stdout.take().expect("a pipe");
+    BufReader::new(said).read_line(&mut line).expect("what it listens on");
+    let listen = serde_json::from_str::<Value>(&line).expect("JSON")["listen"].clone();
+    let url = format!("https://{}/info", listen.as_str().expect("an address"));
+    let mut curl = Command::new("curl");
+    curl.args(["-sf", "-o", "/dev/null", "--cacert", system.fact("ca"), &url]);
+    assert!(curl.status().expect("curl").success());
+    let recorded = end(&system, "recorder")["repono"]["connection"]["id"].clone();
+    let told = life(&system, &recorded, &["recorder", "balancer", "head"]);
+    assert_ne!(told["id"], recorded);
+    assert!(of_kind(&told, "turn").iter().any(|turn| turn["by"] == "recorder"), "{told}");
+    assert!(of_kind(&told, "request").iter().any(|request| request["by"] == "head"), "{told}");
+
+    // No head has closed an idle connection yet.
+    let limits = wait::until("limits", LIMIT, || {
+        let limits = asked_json(&system, "/api/v1/connections")?["limits"].clone();
+        (limits.as_array()?.len() >= 3).then_some(limits)
+    });
+    let limit = |party: &str, what: &str, s: f64| json!({"party": party, "what": what, "s": s});
+    let expected =
+        [limit("balancer", "idle", 900.0), limit("head", "idle", 650.0), limit("head", "advertised", 55.0)];
+    assert_eq!(limits.expect("in time").as_array().and_then(|limits| limits.get(..3)), Some(&expected[..]));
 }

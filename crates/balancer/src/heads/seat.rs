@@ -12,6 +12,7 @@ use crate::choice::Candidate;
 use crate::conduct::Conduct;
 use crate::config::HeadAddress;
 use crate::counters::Counters;
+use crate::idle_limits::IdleLimits;
 use crate::probe::Level;
 use crate::standing::{Health, State, Wish};
 
@@ -40,8 +41,9 @@ pub(super) struct Seat {
     pub(super) weight: u32,
     pub(super) failing: Option<Level>,
     pub(super) conduct: Conduct,
-    /// As it last told them.
+    /// Both as it last told them.
     pub(super) counters: Counters,
+    pub(super) limits: IdleLimits,
 }
 
 impl Seat {
@@ -55,6 +57,7 @@ impl Seat {
             failing: None,
             conduct: Conduct::default(),
             counters: Counters::default(),
+            limits: IdleLimits::default(),
         }
     }
 
@@ -89,6 +92,7 @@ impl Seat {
                 .usual()
                 .map(|usual| u64::try_from(usual.wait.as_micros()).unwrap_or(u64::MAX)),
             counters: self.counters.clone(),
+            limits: self.limits,
         }
     }
 }

@@ -6,6 +6,7 @@ use repono_journal::Stamp;
 use serde::Serialize;
 
 use crate::counters::Counters;
+use crate::idle_limits::IdleLimits;
 use crate::probe::Level;
 use crate::standing::State;
 
@@ -36,6 +37,9 @@ pub struct HeadStatus {
     pub turn_us: Option<u64>,
     /// What it has counted since its start, as it last told.
     pub counters: Counters,
+    /// How long it keeps idle connections, as it last told.
+    #[serde(skip_serializing_if = "IdleLimits::is_empty")]
+    pub limits: IdleLimits,
 }
 
 /// An operator's wish that cannot be fulfilled.

@@ -58,6 +58,7 @@ async fn a_client_is_introduced_served_and_recorded() {
     let state = stage.state("head-1").await;
     assert_eq!(state["connections"], 1);
     assert_eq!(state["counters"], serde_json::json!({"requests-shed-by-age": 7}), "as the head says");
+    assert_eq!(state["limits"], serde_json::json!({"idle_close_s": 650, "idle_advertised_s": 55}));
     client.stream.shutdown().await.expect("close_notify and FIN");
     fin(&mut client.into_tcp()).await;
     stage.stop();

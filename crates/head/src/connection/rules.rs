@@ -18,6 +18,7 @@ pub(crate) struct Rules {
     pub(crate) idle: Duration,
     /// The value of `Keep-Alive`.
     pub(crate) keep_alive: Box<str>,
+    advertised_s: u64,
     age: Duration,
     requests: u64,
 }
@@ -27,9 +28,16 @@ impl Rules {
         Self {
             idle: Duration::from_secs(config.idle_close_s),
             keep_alive: format!("timeout={}", config.idle_advertised_s).into(),
+            advertised_s: config.idle_advertised_s,
             age: Duration::from_secs(config.connection_age_max_s),
             requests: config.connection_requests_max,
         }
+    }
+
+    /// The idle limits for the balancer, which passes them on to whoever looks for two that
+    /// are the wrong way round.
+    pub(crate) fn lines(&self) -> String {
+        format!("limit idle-close-s {}\nlimit idle-advertised-s {}\n", self.idle.as_secs(), self.advertised_s)
     }
 
     /// Why the reply to a connection's request with this number, from 1, is to be the
@@ -91,6 +99,8 @@ mod tests {
     fn what_is_meant_is_more_than_what_is_advertised() {
         assert_eq!(config("").validate(), Ok(()));
         assert_eq!(Rules::new(&config("")).keep_alive.as_ref(), "timeout=55");
+        let lines = Rules::new(&config("idle_close_s = 66")).lines();
+        assert_eq!(lines, "limit idle-close-s 66\nlimit idle-advertised-s 55\n");
         assert_eq!(config("idle_close_s = 66").validate(), Ok(()));
         let early = |idle_close_s, idle_advertised_s| ConfigError::IdleBeforeAdvertised {
             idle_close_s,

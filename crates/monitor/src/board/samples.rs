@@ -43,6 +43,7 @@ pub(super) struct Sample {
     bytes: u64,
     client: Option<IpAddr>,
     status: Option<u16>,
+    failed: bool,
 }
 
 #[derive(Debug, Default)]
@@ -128,7 +129,7 @@ impl Minute {
             self.slow.insert(place, Sample::of(origin, request));
             let displaced = if self.slow.len() > SLOW_MAX { self.slow.pop() } else { None };
             if let Some(displaced) = displaced {
-                self.keep(displaced.is_failed(), dice, || displaced);
+                self.keep(displaced.failed, dice, || displaced);
             }
         } else {
             self.keep(request.is_failed(), dice, || Sample::of(origin, request));
@@ -183,11 +184,8 @@ impl Sample {
             bytes: request.bytes_in.saturating_add(request.bytes_out),
             client: request.source.map(|source| source.ip().to_canonical()),
             status: request.status,
+            failed: request.is_failed(),
         }
-    }
-
-    fn is_failed(&self) -> bool {
-        self.status.is_none_or(|status| status >= 500)
     }
 }
 

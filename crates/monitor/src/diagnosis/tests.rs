@@ -104,6 +104,7 @@ fn heads(states: &[State]) -> Latest {
         only: false,
         failing: None,
         counters: Default::default(),
+        limits: None,
     };
     let heads = states.iter().enumerate().map(head).collect();
     Some(Arc::new(Answer { heads, asked: Instant::now() }))

@@ -10,15 +10,18 @@ use axum::extract::State;
 use axum::http::{Response, StatusCode, Uri};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::ask::asked;
-use crate::board::IdleCloses;
 use crate::limits::{ASK_EVERY, ASK_MAX};
 
+use idle_limits::Limits;
+
 use super::{Door, Refusal, refused};
+
+mod idle_limits;
 
 const NO_ANSWER: Refusal = Refusal {
     code: "ServiceUnavailable",
@@ -51,15 +54,6 @@ struct Listed {
     head: String,
     age_ms: u64,
     idle_ms: u64,
-}
-
-/// The idle limits that are known, in milliseconds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Limits {
-    client: Option<u64>,
-    balancer: u64,
-    head: Option<u64>,
-    raced: u64,
 }
 
 impl Grids {
@@ -96,10 +90,13 @@ pub(super) async fn connections(State(door): State<Door>) -> Response<Body> {
     let Some(grid) = door.grids.latest().await else {
         return refused(StatusCode::SERVICE_UNAVAILABLE, NO_ANSWER);
     };
-    let limits = match &door.board {
-        Some(board) => Limits::of(grid.idle_limit_ms, board.lock().idle_closes()),
-        None => Limits { balancer: grid.idle_limit_ms, ..Limits::default() },
-    };
+    let mut limits = Limits::of_balancer(grid.idle_limit_ms);
+    if let Some(board) = &door.board {
+        limits.see(board.lock().idle_closes());
+    }
+    if let Some(answer) = door.latest.borrow().as_ref() {
+        limits.hear(answer.heads.iter().filter_map(|head| head.limits));
+    }
     let Grid { idle_limit_ms: _, age_bounds_s, idle_bounds_s, counts, total, sample } = grid;
     Json(json!({
         "age_bounds_s": age_bounds_s,
@@ -111,88 +108,4 @@ pub(super) async fn connections(State(door): State<Door>) -> Response<Body> {
         "sample": sample,
     }))
     .into_response()
-}
-
-impl Limits {
-    fn of(balancer: u64, closes: &IdleCloses) -> Self {
-        let ms = |ns: u64| ns / 1_000_000;
-        Self {
-            client: closes.client().limit_ns().map(ms),
-            balancer,
-            head: closes.head().limit_ns().map(ms),
-            raced: closes.head().raced(),
-        }
-    }
-
-    fn told(self) -> Vec<Value> {
-        let limit = |party, what, ms| json!({"party": party, "what": what, "s": seconds(ms)});
-        let head = self.head.map(|ms| limit("head", "seen", ms));
-        let client = self.client.map(|ms| limit("client", "seen", ms));
-        [limit("balancer", "idle", self.balancer)].into_iter().chain(head).chain(client).collect()
-    }
-
-    /// Where a party nearer to the head closes sooner than one nearer to the client
-    /// expects. A head before the balancer is as it should be: it knows of requests.
-    fn inversions(self) -> Vec<String> {
-        let mut told = Vec::new();
-        let nearer = [("The balancer closes", Some(self.balancer)), ("Heads close", self.head)];
-        for (closes, limit) in nearer {
-            if let (Some(limit), Some(client)) = (limit, self.client)
-                && limit < client
-            {
-                told.push(format!(
-                    "{closes} idle connections after {} s, but clients keep them for {} s: a request that \
-                     comes in between may meet the close.",
-                    seconds(limit),
-                    seconds(client)
-                ));
-            }
-        }
-        if let Some(head) = self.head.filter(|head| self.balancer <= *head) {
-            told.push(format!(
-                "The balancer closes idle connections after {} s, before the heads do after {} s, and it \
-                 cannot know whether a request is under way.",
-                seconds(self.balancer),
-                seconds(head)
-            ));
-        }
-        if self.raced > 0 {
-            told.push(format!(
-                "Requests came on {} connections that a head had just closed for being idle: some client \
-                 keeps them longer than the heads do.",
-                self.raced
-            ));
-        }
-        told
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "an idle limit is far below 2^52 ms")]
-fn seconds(ms: u64) -> f64 {
-    ms as f64 / 1e3
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Limits;
-
-    #[test]
-    fn an_inversion_is_a_close_that_the_client_does_not_expect() {
-        let limits = |client, balancer, head| Limits { client, balancer, head, raced: 0 }.inversions();
-        assert!(limits(Some(55_000), 900_000, Some(650_000)).is_empty(), "as it should be");
-        assert!(limits(None, 900_000, None).is_empty(), "nothing is known of the others");
-        let kept = limits(Some(700_500), 900_000, Some(650_000));
-        assert_eq!(
-            kept,
-            [
-                "Heads close idle connections after 650 s, but clients keep them for 700.5 s: a request that comes \
-              in between may meet the close."
-            ]
-        );
-        let blind = limits(None, 300_000, Some(650_000));
-        assert!(blind.len() == 1 && blind[0].starts_with("The balancer closes idle connections after 300 s"));
-        assert_eq!(limits(Some(400_000), 300_000, Some(350_000)).len(), 3);
-        let raced = Limits { balancer: 900_000, raced: 2, ..Limits::default() }.inversions();
-        assert!(raced.len() == 1 && raced[0].contains("2 connections"), "{raced:?}");
-    }
 }

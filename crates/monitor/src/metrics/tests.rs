@@ -29,6 +29,7 @@ fn answer(heads: &[(&str, State)]) -> Answer {
         only: false,
         failing: None,
         counters: BTreeMap::from([("requests-shed-by-age".to_owned(), 3)]),
+        limits: None,
     };
     Answer { heads: heads.iter().map(head).collect(), asked: Instant::now() }
 }

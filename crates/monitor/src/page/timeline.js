@@ -18,7 +18,10 @@ export function timeline() {
   own.root.tabIndex = -1;
 
   function show() {
-    fill(own.body, [el("p", { class: "finding-sentence" }, sentence(answer)), lane(answer), events(answer)]);
+    const others = (answer.ids ?? []).filter((/** @type {string} */ id) => id !== answer.id);
+    fill(own.body, [el("p", { class: "finding-sentence" }, sentence(answer)),
+      others.length > 0 && el("p", { class: "muted" }, `Other parties know it as ${others.join(", ")}.`),
+      lane(answer), events(answer)]);
   }
 
   return {
@@ -71,7 +74,7 @@ function lane(told) {
   });
   return el("div", {},
     el("div", { class: "life", role: "img", "aria-label": sentence(told) }, pieces),
-    el("p", { class: "phase-key" }, ["open", "tls", "request", "idle", "close"].map((kind) =>
+    el("p", { class: "phase-key" }, ["open", "tls", "request", "turn", "idle", "close"].map((kind) =>
       el("span", {}, el("i", { class: "swatch", "data-kind": kind, "aria-hidden": "true" }), kind))));
 }
 

@@ -28,7 +28,7 @@ use tokio::time::{sleep, timeout};
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 const HEADS: &str = r#"[
-    {"name":"head-1","address":"127.0.0.1:1","state":"ready","weight":1,"connections":3,"only":false,"failing":null,"counters":{"requests-shed-by-age":9}},
+    {"name":"head-1","address":"127.0.0.1:1","state":"ready","weight":1,"connections":3,"only":false,"failing":null,"counters":{"requests-shed-by-age":9},"limits":{"idle_close_s":650,"idle_advertised_s":55}},
     {"name":"head-2","address":"[::1]:2","state":"down","weight":1,"connections":0,"only":false,"failing":"tls","new":1}
 ]"#;
 

@@ -142,6 +142,7 @@ fn counts(stand: &Stand, own: &OwnHead) -> Result<String> {
     let mut wire = Wire::over(tcp, &stand.ca())?;
     wire.send(b"GET /healthcheck HTTP/1.1\r\nHost: h\r\n\r\n")?;
     let told = wire.response("GET")?.text();
+    ensure!(told.contains("\nlimit idle-close-s 650\n"), "the balancer is told the limits: {told}");
     let mut stranger = stand.wire(&own.url).context("a stranger")?;
     stranger.send(b"GET /healthcheck HTTP/1.1\r\nHost: h\r\n\r\n")?;
     ensure!(stranger.response("GET")?.text() == "OK\n", "a stranger is told no counts");

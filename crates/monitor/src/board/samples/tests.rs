@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::View;
 use super::super::tests::{MS, NOW, SECOND, record, request};
-use super::{OTHERS_MAX, SLOW_MAX, Samples, Selection};
+use super::{FAILED_MAX, OTHERS_MAX, SLOW_MAX, Samples, Selection};
 
 fn all_time(duration_ns: std::ops::Range<u64>) -> Selection {
     Selection { time_ns: 0..u64::MAX, duration_ns }
@@ -116,4 +116,33 @@ fn a_minute_is_bounded_and_its_weights_are_those_of_all() {
         NOW + 6 * 3_600 * SECOND,
     );
     assert_eq!(samples.head.minutes.len(), 1);
+}
+
+#[test]
+fn what_failed_is_what_a_request_says_of_itself() {
+    let mut samples = Samples::default();
+    let origin = record("head-1", repono_journal::read::Fact::Other).origin;
+    // Broken in the middle of a reply, refused, and at fault: each slow enough at first, and
+    // then pushed out by slower ones.
+    let torn = |one| Request { status: Some(200), code: Some("ClientDisconnect".into()), ..one };
+    let refused = |one| Request { status: Some(404), code: Some("NoSuchKey".into()), ..one };
+    let faulty = |one| Request { status: Some(503), code: Some("SlowDown".into()), ..one };
+    for n in 0..SLOW_MAX as u64 {
+        let one = request(Side::Head, NOW, MS + n);
+        let one = match n {
+            0 => torn(one),
+            1 => refused(one),
+            2 => faulty(one),
+            _ => one,
+        };
+        samples.take(View::Head, &origin, &one, NOW);
+    }
+    for n in 0..SLOW_MAX as u64 {
+        samples.take(View::Head, &origin, &request(Side::Head, NOW, 2 * MS + n), NOW);
+    }
+    let minute = samples.head.minutes.values().next().unwrap();
+    let failed: Vec<_> = minute.failed.iter().map(|sample| sample.status).collect();
+    assert_eq!(failed, [Some(200), Some(503)]);
+    assert!(minute.failed.iter().all(|sample| sample.failed) && minute.failed.len() <= FAILED_MAX);
+    assert!(minute.others.iter().all(|sample| !sample.failed));
 }
