@@ -2,6 +2,7 @@
 //! `/healthcheck`. Routes stand on one of two sides of the gate: `closed` are for those
 //! who are logged in, and what there is not GET or HEAD for operators alone.
 
+mod aside;
 mod board;
 mod compare;
 mod connections;
@@ -45,6 +46,7 @@ use crate::limits::KEEP_ALIVE_ADVERTISED;
 use crate::metrics::{self, Form};
 use crate::page;
 
+pub(crate) use aside::Aside;
 pub(crate) use connections::Grids;
 use live::Live;
 use refusal::{Refusal, refused};
@@ -84,6 +86,7 @@ pub(crate) struct Door {
     /// What became of spans; `None` where none are sent.
     pub(crate) exported: Option<Arc<Counts>>,
     pub(crate) grids: Grids,
+    pub(crate) aside: Aside,
 }
 
 #[derive(Serialize)]
