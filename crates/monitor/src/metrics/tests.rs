@@ -25,6 +25,7 @@ fn answer(heads: &[(&str, State)]) -> Answer {
         state: *state,
         weight: 1,
         connections: 7,
+        waiting: None,
         in_flight: None,
         only: false,
         failing: None,
@@ -44,7 +45,7 @@ fn samples(text: &str) -> Vec<&str> {
 #[test]
 fn a_fresh_answer_is_told_whole() {
     let mut answer = answer(&[("a", State::Ready), ("b", State::Draining), ("c", State::Down)]);
-    answer.heads[1].in_flight = Some(2);
+    (answer.heads[1].waiting, answer.heads[1].in_flight) = (Some(2), Some(3));
     let text = text(Some(&answer), answer.asked + Duration::from_millis(1250));
     assert!(text.starts_with(
         "# HELP repono_head_up Whether the head serves, as the balancer sees it.\n\
@@ -64,6 +65,7 @@ fn a_fresh_answer_is_told_whole() {
             r#"repono_lb_connections{head="b",state="active"} 2"#,
             r#"repono_lb_connections{head="b",state="idle"} 5"#,
             r#"repono_lb_connections{head="c",state="open"} 7"#,
+            r#"repono_head_requests_in_flight{head="b"} 3"#,
             r#"repono_head_events_total{head="a",event="requests-shed-by-age"} 3"#,
             r#"repono_head_events_total{head="b",event="requests-shed-by-age"} 3"#,
             r#"repono_head_events_total{head="c",event="requests-shed-by-age"} 3"#,
