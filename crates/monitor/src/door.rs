@@ -188,12 +188,14 @@ async fn heads(State(door): State<Door>) -> Response<Body> {
 async fn scrape(State(door): State<Door>, headers: HeaderMap) -> impl IntoResponse {
     let latest = door.latest.borrow().clone();
     let form = Form::wanted(&headers);
-    let families = {
+    let timeouts = connections::timeouts(&door).await;
+    let mut families = {
         let board = door.board.as_ref().map(SharedBoard::lock);
-        let mut families = metrics::families(latest.as_deref(), board.as_deref(), Instant::now());
-        families.extend(door.exported.as_deref().map(metrics::exported));
-        families
+        metrics::families(latest.as_deref(), board.as_deref(), Instant::now())
     };
+    families.push(metrics::timeouts(timeouts));
+    families.extend(door.path.iter().flat_map(|path| metrics::probed(&path.told())));
+    families.extend(door.exported.as_deref().map(metrics::exported));
     ([(CONTENT_TYPE, form.content_type())], metrics::encode(&families, form))
 }
 

@@ -26,11 +26,12 @@ const NO_ANSWER: Refusal = Refusal {
     hint: "It is down, or of an earlier version; the monitor's log says which.",
 };
 
-/// The balancer's last answer: it is asked once a second at most, however many look.
+/// The balancer's last answer, or that there was none: it is asked once a second at most,
+/// however many look.
 #[derive(Clone, Debug)]
 pub(crate) struct Grids {
     socket: Arc<Path>,
-    last: Arc<Mutex<Option<(Instant, Grid)>>>,
+    last: Arc<Mutex<Option<(Instant, Option<Grid>)>>>,
 }
 
 /// What the balancer's `GET /v1/connections` says.
@@ -69,12 +70,17 @@ impl Grids {
 
     async fn latest(&self) -> Option<Grid> {
         let mut last = self.last.lock().await;
-        let now = Instant::now();
-        if let Some((asked, grid)) = last.as_ref()
-            && now.saturating_duration_since(*asked) < ASK_EVERY
+        if let Some((told, grid)) = last.as_ref()
+            && told.elapsed() < ASK_EVERY
         {
-            return Some(grid.clone());
+            return grid.clone();
         }
+        let grid = self.ask().await;
+        *last = Some((Instant::now(), grid.clone()));
+        grid
+    }
+
+    async fn ask(&self) -> Option<Grid> {
         let question = asked(&self.socket, Uri::from_static("/v1/connections"));
         let bytes = match timeout(ASK_MAX, question).await {
             Ok(Ok(bytes)) => bytes,
@@ -84,12 +90,20 @@ impl Grids {
             }
             Err(_) => return None,
         };
-        let grid: Grid = serde_json::from_slice(&bytes)
+        serde_json::from_slice(&bytes)
             .inspect_err(|error| tracing::warn!(%error, "the balancer told its connections in another form"))
-            .ok()?;
-        *last = Some((now, grid.clone()));
-        Some(grid)
+            .ok()
     }
+}
+
+/// After how long each party closes idle connections, in milliseconds, as far as it is
+/// known.
+pub(super) async fn timeouts(door: &Door) -> Vec<(&'static str, u64)> {
+    let balancer = door.grids.latest().await.map(|grid| ("balancer", grid.idle_limit_ms));
+    let seen = door.board.as_ref().map(|board| Limits::of(0, board.lock().idle_closes())).unwrap_or_default();
+    let head = seen.head.map(|ms| ("head", ms));
+    let client = seen.client.map(|ms| ("client", ms));
+    balancer.into_iter().chain(head).chain(client).collect()
 }
 
 pub(super) async fn connections(State(door): State<Door>) -> Response<Body> {
