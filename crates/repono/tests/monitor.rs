@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use repono_testkit::system::{System, send};
-use repono_testkit::wire::Wire;
 use repono_testkit::wait;
+use repono_testkit::wire::Wire;
 use rustix::process::Signal;
 use serde_json::Value;
 

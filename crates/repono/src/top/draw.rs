@@ -1,5 +1,6 @@
 //! A frame, drawn from the view alone.
 
+mod details;
 mod words;
 
 #[cfg(test)]
@@ -11,7 +12,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Borders, Cell, Clear, Paragraph, Row, Sparkline, Table, Widget, Wrap};
+use ratatui::widgets::{
+    Block, Borders, Cell, Clear, Paragraph, Row, Sparkline, Table, TableState, Widget, Wrap,
+};
 
 use super::facts::{Change, Close, Head, Level, Slow};
 use super::view::{Flow, HeadOrder, Mode, Paint, SlowOrder, View};
@@ -33,6 +36,7 @@ const HELP: &str = "space  freeze, and go on\n\
                     s      sort slow requests: duration, time of the end, idle time before\n\
                     H      sort heads: name, p99, rate, connections\n\
                     /      filter heads and slow requests; Enter keeps it, Esc clears it\n\
+                    ↑ ↓    choose a slow request; Enter shows all of it, Esc lets it go\n\
                     ?      this page\n\
                     q      end\n\
                     \n\
@@ -85,16 +89,24 @@ pub(super) fn frame(view: &View, now: Instant, area: Rect, buffer: &mut Buffer) 
     verdict_line(view).wrap(Wrap { trim: true }).render(verdict, buffer);
     rates(view, numbers, lines, buffer);
     head_table(view, &heads).render(table, buffer);
-    slow_table(view, slowest.width).render(slowest, buffer);
+    slow_table(view, slowest, buffer);
     let [closes, changes] = Layout::horizontal([Constraint::Percentage(50); 2]).areas(below);
     close_table(view).render(closes, buffer);
     change_list(view).render(changes, buffer);
     key_line(view).render(keys, buffer);
-    if view.mode == Mode::Help {
-        Clear.render(area, buffer);
-        let block = Block::bordered().title(" keys ");
-        Paragraph::new(HELP).wrap(Wrap { trim: false }).block(block).render(area, buffer);
+    match view.mode {
+        Mode::Help => over_all(Paragraph::new(HELP), " keys ", area, buffer),
+        Mode::Details => {
+            let lines = view.chosen.as_ref().map(|chosen| details::lines(view.paint, chosen));
+            over_all(Paragraph::new(lines.unwrap_or_default()), " slow request ", area, buffer);
+        }
+        Mode::Browsing | Mode::Filtering => {}
     }
+}
+
+fn over_all(text: Paragraph<'static>, title: &'static str, area: Rect, buffer: &mut Buffer) {
+    Clear.render(area, buffer);
+    text.wrap(Wrap { trim: false }).block(Block::bordered().title(title)).render(area, buffer);
 }
 
 /// The same as text, without what a terminal needs.
@@ -267,13 +279,17 @@ fn head_row(paint: Paint, head: &Head) -> Row<'static> {
     ])
 }
 
-fn slow_table(view: &View, width: u16) -> Table<'static> {
+fn slow_table(view: &View, area: Rect, buffer: &mut Buffer) {
+    let width = area.width;
     let sorted = match view.slow_order {
         SlowOrder::Duration => "duration",
         SlowOrder::Ended => "time of the end",
         SlowOrder::Idle => "idle time before",
     };
-    let rows = view.slowest().into_iter().map(|slow| slow_row(view.paint, &slow));
+    let slowest = view.slowest();
+    // What is chosen is in sight, however long the list.
+    let mut state = TableState::new().with_selected(view.place(&slowest));
+    let rows = slowest.iter().map(|slow| slow_row(view.paint, slow));
     let widths = [
         Constraint::Length(8),
         Constraint::Length(u16::try_from(BAR_COLUMNS).unwrap_or_default()),
@@ -285,7 +301,11 @@ fn slow_table(view: &View, width: u16) -> Table<'static> {
         Constraint::Length(if width < 100 { 0 } else { 8 }),
     ];
     let title = format!("slowest requests of the last hour, by {sorted}");
-    Table::new(rows, widths).block(Block::new().borders(Borders::TOP).title(title))
+    let table = Table::new(rows, widths)
+        .block(Block::new().borders(Borders::TOP).title(title))
+        .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED))
+        .highlight_symbol("▸ ");
+    ratatui::widgets::StatefulWidget::render(table, area, buffer, &mut state);
 }
 
 fn slow_row(paint: Paint, slow: &Slow) -> Row<'static> {
@@ -333,8 +353,9 @@ fn change_list(view: &View) -> Paragraph<'static> {
 fn key_line(view: &View) -> Line<'static> {
     let text = match view.mode {
         Mode::Filtering => format!("filter: {}▏  Enter keeps it, Esc clears it", clean(&view.filter)),
+        Mode::Details => "↑ ↓ the others  any other key goes back".to_owned(),
         Mode::Browsing | Mode::Help => {
-            "space freeze  h/c heads/clients  s/H sort  / filter  ? keys  q end".to_owned()
+            "space freeze  h/c side  s/H sort  / filter  ↑↓ Enter details  ? keys  q end".to_owned()
         }
     };
     Line::styled(text, view.paint.of(Tone::Quiet))
