@@ -31,7 +31,14 @@ const NO_ANSWER: Refusal = Refusal {
 #[derive(Clone, Debug)]
 pub(crate) struct Grids {
     socket: Arc<Path>,
-    last: Arc<Mutex<Option<(Instant, Option<Grid>)>>>,
+    last: Arc<Mutex<Option<Last>>>,
+}
+
+#[derive(Debug)]
+struct Last {
+    told: Instant,
+    /// `None` where the balancer did not answer.
+    grid: Option<Grid>,
 }
 
 /// What the balancer's `GET /v1/connections` says.
@@ -70,13 +77,13 @@ impl Grids {
 
     async fn latest(&self) -> Option<Grid> {
         let mut last = self.last.lock().await;
-        if let Some((told, grid)) = last.as_ref()
-            && told.elapsed() < ASK_EVERY
+        if let Some(last) = last.as_ref()
+            && last.told.elapsed() < ASK_EVERY
         {
-            return grid.clone();
+            return last.grid.clone();
         }
         let grid = self.ask().await;
-        *last = Some((Instant::now(), grid.clone()));
+        *last = Some(Last { told: Instant::now(), grid: grid.clone() });
         grid
     }
 

@@ -45,9 +45,9 @@ fn full() -> Board {
 }
 
 fn one(side: Side, n: usize, ended_ns: u64, duration_ns: u64) -> Request<'static> {
-    let client = CLIENTS * (n % 7 + n / 7 % 97) % CLIENTS + n % CLIENTS;
+    let client = n % CLIENTS;
     let [.., high, low] = client.to_be_bytes();
-    let broken = side == Side::Client && n % 20 == 0;
+    let broken = side == Side::Client && n.is_multiple_of(20);
     Request {
         source: Some(([10, 0, high, low], 7).into()),
         method: Some(Cow::Borrowed(["GET", "HEAD", "PUT", "DELETE"][n % 4])),
@@ -55,7 +55,7 @@ fn one(side: Side, n: usize, ended_ns: u64, duration_ns: u64) -> Request<'static
         code: broken.then_some(Cow::Borrowed("ConnectionBroken")),
         path: Cow::Owned(format!("/v1/demo/files/{n}/of-a-usual-length.bin")),
         phases_ns: Phases { connect: MS, tls: MS, wait: duration_ns, receive: MS, ..Phases::NONE },
-        reuse: if n % 3 == 0 {
+        reuse: if n.is_multiple_of(3) {
             Reuse::New
         } else {
             Reuse::Reused { idle_before_ns: (n as u64 % 400) * SECOND, requests_before: 1 }
