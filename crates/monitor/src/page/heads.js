@@ -122,6 +122,8 @@ function row(name, note) {
 function remarks(head) {
   const all = [head.failing ? `last check failed at ${head.failing}` : "checks pass"];
   if (head.only) all.push("takes every new connection");
+  // A head that does not tell what is in flight may stand still: the balancer sees who waits.
+  if ((head.in_flight ?? null) === null && head.waiting > 0) all.push(`${count(head.waiting)} connections wait for an answer`);
   for (const [event, number] of Object.entries(head.counters ?? {})) {
     if (Number(number) > 0) all.push(`${event}: ${count(Number(number))}`);
   }

@@ -25,6 +25,7 @@ pub(super) struct Head {
     pub(super) weight: u64,
     pub(super) connections: u64,
     pub(super) in_flight: Option<u64>,
+    pub(super) waiting: Option<u64>,
     pub(super) only: bool,
     pub(super) failing: Option<String>,
     pub(super) traffic: Option<Traffic>,

@@ -185,3 +185,17 @@ fn a_slow_request_is_chosen_and_shown_whole() {
         plain(&view, now, columns, lines);
     }
 }
+
+#[test]
+fn a_head_that_tells_nothing_shows_who_waits() {
+    let told = |head: Value| {
+        let (view, now) = view(Facts { heads: json!({"heads": [head]}), ..Facts::default() });
+        plain(&view, now, 120, 40)
+    };
+    let silent =
+        json!({"name": "head-1", "state": "suspect", "in_flight": null, "waiting": 7, "failing": "http"});
+    assert!(told(silent).contains("7 wait, last check failed"));
+    assert!(
+        !told(json!({"name": "head-1", "state": "ready", "in_flight": 7, "waiting": 7})).contains("7 wait")
+    );
+}
