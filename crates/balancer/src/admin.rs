@@ -40,7 +40,7 @@ use tokio::sync::watch;
 
 use crate::heads::{Author, HeadStatus, Heads, WishRefused};
 use crate::limits::Limits;
-use crate::open::{Grid, OpenConnections, in_flight};
+use crate::open::{Grid, OpenConnections, waiting};
 use crate::standing::Wish;
 use crate::trace::Traces;
 
@@ -140,17 +140,18 @@ pub(crate) async fn serve(listener: UnixListener, desk: Desk, traces: Arc<Traces
 struct Listed {
     #[serde(flatten)]
     status: HeadStatus,
-    in_flight: u64,
+    /// Its connections whose client sent last.
+    waiting: u64,
 }
 
 type Answer = Result<Json<Vec<Listed>>, Refused>;
 
 async fn list(StateOf(desk): StateOf<Desk>) -> Answer {
     let now = Stamp::now();
-    let waiting = in_flight(&desk.open, now);
+    let waiting = waiting(&desk.open, now);
     let listed = desk.heads.list(now).into_iter().map(|status| {
-        let in_flight = waiting.get(status.name.as_bytes()).copied().unwrap_or_default();
-        Listed { status, in_flight }
+        let waiting = waiting.get(status.name.as_bytes()).copied().unwrap_or_default();
+        Listed { status, waiting }
     });
     Ok(Json(listed.collect()))
 }

@@ -28,8 +28,12 @@ pub(crate) async fn check_while_held(heads: Arc<Heads>, (slot, head): (usize, Ar
                 heads.told(slot, counters, limits);
                 heads.observe(slot, Event::Passed, Stamp::now());
             }
-            Ok(Answer::Leaving) => heads.observe(slot, Event::Leaving, Stamp::now()),
+            Ok(Answer::Leaving) => {
+                heads.said_nothing(slot);
+                heads.observe(slot, Event::Leaving, Stamp::now());
+            }
             Err(failed) => {
+                heads.said_nothing(slot);
                 tracing::debug!(head = head.name(), error = chain(&failed), "health check");
                 heads.observe_failure(slot, failed.level(), Stamp::now());
             }

@@ -1,5 +1,5 @@
 //! What a head counts since its start, as it tells the balancer at its health check:
-//! one line `name count` for each.
+//! one line `name count` for each, and one for the requests that it has under way.
 //!
 //! The balancer passes the figures on as they are. A head that is started again
 //! begins at zero, which is what a reader of Prometheus counters expects.
@@ -14,25 +14,47 @@ const COUNTERS_MAX: usize = 16;
 /// The longest name: that of a metric's label that still fits a page.
 const NAME_BYTES_MAX: usize = 40;
 
+/// The one that goes up and down: requests of clients, of all balancers, from the end of
+/// their head to the end of their reply.
+const IN_FLIGHT: &str = "requests-in-flight";
+
 /// The counters of one head, by name.
 ///
 /// *Shape*: at most 16 names of at most 40 lower-case letters, digits and `-`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Counters(BTreeMap<String, u64>);
+pub struct Counters {
+    counts: BTreeMap<String, u64>,
+    /// Told beside them, because it is no counter; `None` where the head did not say.
+    #[serde(skip)]
+    in_flight: Option<u64>,
+}
 
 impl Counters {
     /// Reads the lines of a body; what is not a counter is passed over.
     #[must_use]
     pub fn read(body: &[u8]) -> Self {
         let lines = body.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
-        Self(lines.filter_map(counter).take(COUNTERS_MAX).collect())
+        let mut counts: BTreeMap<String, u64> = lines.filter_map(counter).take(COUNTERS_MAX).collect();
+        let in_flight = counts.remove(IN_FLIGHT);
+        Self { counts, in_flight }
+    }
+
+    /// Requests that the head has under way, as it last told.
+    #[must_use]
+    pub const fn in_flight(&self) -> Option<u64> {
+        self.in_flight
+    }
+
+    /// The head has not said how it is: what goes up and down is not known any more.
+    pub(crate) const fn fade(&mut self) {
+        self.in_flight = None;
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.counts.is_empty()
     }
 }
 
@@ -60,6 +82,15 @@ mod tests {
             r#"{"connections-refused":0,"requests-shed-by-age":7}"#
         );
         assert_eq!(read(b"OK, read-only\na 18446744073709551615"), r#"{"a":18446744073709551615}"#);
+    }
+
+    #[test]
+    fn requests_in_flight_are_no_counter() {
+        let mut counters = Counters::read(b"OK\na 7\nrequests-in-flight 3\n");
+        assert_eq!(counters.in_flight(), Some(3));
+        assert_eq!(serde_json::to_string(&counters).expect("JSON"), r#"{"a":7}"#);
+        counters.fade();
+        assert_eq!(counters.in_flight(), None);
     }
 
     #[test]

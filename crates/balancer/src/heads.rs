@@ -95,6 +95,13 @@ impl Heads {
         }
     }
 
+    /// A head said nothing at its check.
+    pub fn said_nothing(&self, slot: usize) {
+        if let Some(seat) = self.table().seat_mut(slot) {
+            seat.counters.fade();
+        }
+    }
+
     /// A connection showed something of a head.
     pub fn sign(&self, slot: usize, sign: Sign, at: Stamp) {
         let mut table = self.table();

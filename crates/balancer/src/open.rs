@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 mod grid;
 
-pub(crate) use grid::{Grid, in_flight};
+pub(crate) use grid::{Grid, waiting};
 
 /// Connections that are read under one lock of a thread's shelf: some 10 µs, for which
 /// that thread may have to wait when it opens or ends a connection at this moment.
@@ -63,7 +63,7 @@ pub(crate) struct Seen {
     pub(crate) turn: Turn,
 }
 
-/// Whether the client waits for an answer.
+/// Whether the client waits: it has sent something, and the head nothing since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     Waiting,

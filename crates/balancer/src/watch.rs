@@ -94,6 +94,13 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Whether the client waits. The end of a handshake asks for nothing, so that a
+    /// connection which was opened and never used does not wait.
+    fn whose_turn(&self) -> Turn {
+        let asked = self.greeting.as_deref().is_none_or(Greeting::is_owed);
+        if asked && self.spoke_last == Some(Side::Client) { Turn::Waiting } else { Turn::Quiet }
+    }
+
     /// Whether a FIN of the head, which the client has not asked for, is its death.
     fn head_died(&self) -> bool {
         match self.speech {
@@ -126,8 +133,7 @@ impl Observer for Watch<'_> {
             Side::Server => self.head.push(bytes),
         }
         if let Some(open) = self.open {
-            let turn = if self.spoke_last == Some(Side::Client) { Turn::Waiting } else { Turn::Quiet };
-            open.moved(at, turn);
+            open.moved(at, self.whose_turn());
         }
     }
 
@@ -193,7 +199,57 @@ mod tests {
     use repono_relay::{Observer, Pass, Side};
     use tokio::time::Instant;
 
-    use super::Watch;
+    use super::{Turn, Watch};
+
+    fn record(kind: u8, bytes: u8) -> Vec<u8> {
+        let mut record = vec![kind, 3, 3, 0, bytes];
+        record.resize(5 + usize::from(bytes), 0);
+        record
+    }
+
+    /// Whether the client waits after each of these.
+    fn waits(pieces: &[(Side, Vec<u8>)]) -> Vec<bool> {
+        let mut watch = Watch::new(None, None, None);
+        let wait = |(side, bytes): &(Side, Vec<u8>)| {
+            watch.moved(*side, bytes, Instant::now());
+            if *side == Side::Server {
+                watch.reply(bytes);
+            }
+            watch.whose_turn() == Turn::Waiting
+        };
+        pieces.iter().map(wait).collect()
+    }
+
+    #[test]
+    fn a_connection_that_was_opened_and_never_used_waits_for_nothing() {
+        use Side::{Client, Server};
+        let data = || record(23, 53);
+        let opened = vec![
+            (Client, record(22, 90)),
+            (Server, [record(22, 90), record(20, 1), data()].concat()),
+            (Client, [record(20, 1), data()].concat()),
+        ];
+        let asked = [opened.clone(), vec![(Client, data()), (Server, data()), (Server, data())]].concat();
+        assert_eq!(waits(&opened), [true, false, false], "TLS 1.3");
+        assert_eq!(waits(&asked)[3..], [true, false, false], "a request, and its long answer");
+        let earlier = vec![
+            (Client, record(22, 90)),
+            (Server, record(22, 90)),
+            (Client, [record(22, 66), record(20, 1), record(22, 40)].concat()),
+            (Server, [record(20, 1), record(22, 40)].concat()),
+            (Client, data()),
+            (Server, data()),
+        ];
+        assert_eq!(waits(&earlier), [true, false, true, false, true, false], "TLS 1.2");
+        let resumed = vec![
+            (Client, record(22, 90)),
+            (Server, [record(22, 90), record(20, 1), record(22, 40)].concat()),
+            (Client, [record(20, 1), record(22, 40)].concat()),
+            (Client, data()),
+        ];
+        assert_eq!(waits(&resumed), [true, false, false, true], "TLS 1.2, resumed");
+        assert_eq!(waits(&[(Client, b"GET /".to_vec())]), [true], "no TLS");
+    }
 
     const HELLO: &[u8] = &[22, 3, 1, 0, 4, 1, 0, 0, 0];
     const DATA: &[u8] = &[23, 3, 3, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];

@@ -38,11 +38,19 @@ pub struct Options {
     pub random: StdRng,
     /// The trace that every request belongs to; without one each has its own.
     pub trace: Option<CallersTrace>,
+    /// What the tickets of its requests are narrowed to; by default nothing.
+    pub ticket: TicketWish,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { limits: Limits::DEFAULT, recorder: None, random: StdRng::from_os_rng(), trace: None }
+        Self {
+            limits: Limits::DEFAULT,
+            recorder: None,
+            random: StdRng::from_os_rng(),
+            trace: None,
+            ticket: TicketWish::default(),
+        }
     }
 }
 
@@ -65,7 +73,7 @@ impl Client {
     ///
     /// *Errors*: the certificates to trust are not usable.
     pub fn new(profile: &Profile, options: Options) -> Result<Self, TlsError> {
-        let Options { limits, recorder, mut random, trace } = options;
+        let Options { limits, recorder, mut random, trace, ticket } = options;
         let tls = client_config(&profile.ca_pem)?;
         let mut host = |endpoint: &crate::endpoint::Endpoint| {
             let seeded = StdRng::from_rng(&mut random);
@@ -81,7 +89,7 @@ impl Client {
         let storage = host(&profile.endpoint);
         let vending = host(&profile.vending);
         let monitor = profile.monitor.as_ref().map(&mut host);
-        let tickets = Tickets::new(Arc::clone(&vending), profile);
+        let tickets = Tickets::new(Arc::clone(&vending), profile, ticket);
         Ok(Self { storage, vending, monitor, tickets, keys: Keys::new(random) })
     }
 

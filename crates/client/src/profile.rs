@@ -224,9 +224,9 @@ impl Profile {
 
     /// Asks this monitor instead of the profile's.
     ///
-    /// *Errors*: [`ProfileError::Url`].
-    pub fn use_monitor(&mut self, monitor: &str) -> Result<(), ProfileError> {
-        self.monitor = Some(url("monitor", monitor)?);
+    /// *Errors*: [`EndpointError`].
+    pub fn use_monitor(&mut self, monitor: &str) -> Result<(), EndpointError> {
+        self.monitor = Some(Endpoint::parse(monitor)?);
         Ok(())
     }
 

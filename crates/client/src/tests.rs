@@ -20,6 +20,7 @@ use crate::pool::idle::IdleEnd;
 use crate::pool::suspension::suspended;
 use crate::profile::Profile;
 use crate::progress::{Progress, Silent};
+use crate::vending::TicketWish;
 
 mod resume;
 mod server;
@@ -28,6 +29,9 @@ mod transfers;
 use server::{Heard, Move, Server, reply, serve};
 
 const SECRETS: [&str; 3] = ["SENTINEL-user", "SENTINEL-application", "SENTINEL-ticket"];
+
+/// What every ticket here is asked for with.
+const SCOPE: &str = "p=/v1/demo/";
 
 /// Answers what vending would, whatever the handler of the heads does.
 fn with_vending(
@@ -42,6 +46,7 @@ fn with_vending(
         let wish: Value = serde_json::from_slice(&heard.body).unwrap();
         assert_eq!(wish["user"], "demo:demo");
         assert_eq!(wish["secret"], SECRETS[0]);
+        assert_eq!((&wish["life_s"], &wish["scope"]), (&Value::from(300), &Value::from(SCOPE)));
         let body = format!(
             r#"{{"headers":{{"x-auth-user":"demo:demo","x-auth-ticket":"{}-{number}"}},"token":"RK1.x","expires":"2999-01-01T00:00:00Z"}}"#,
             SECRETS[2]
@@ -77,6 +82,7 @@ impl Bench {
             recorder: Some(journal.shared()),
             random: StdRng::seed_from_u64(7),
             trace: None,
+            ticket: TicketWish { life_s: Some(300), scope: Some(SCOPE.to_owned()) },
         };
         Self { client: Arc::new(Client::new(&profile, options).unwrap()), dir, journal }
     }

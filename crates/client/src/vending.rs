@@ -32,6 +32,8 @@ pub(crate) struct Tickets {
     user_secret: Secret,
     application: String,
     application_secret: Secret,
+    /// What every ticket that is kept is asked for with.
+    wish: TicketWish,
     /// Held across the fetch: many requests that find no ticket cause one.
     kept: Mutex<Option<Ticket>>,
 }
@@ -97,13 +99,14 @@ struct Granted {
 }
 
 impl Tickets {
-    pub(crate) fn new(vending: Arc<Host>, profile: &Profile) -> Self {
+    pub(crate) fn new(vending: Arc<Host>, profile: &Profile, wish: TicketWish) -> Self {
         Self {
             vending,
             user: format!("{}:{}", profile.account, profile.user),
             user_secret: profile.user_secret.clone(),
             application: profile.application.to_string(),
             application_secret: profile.application_secret.clone(),
+            wish,
             kept: Mutex::new(None),
         }
     }
@@ -135,7 +138,7 @@ impl Tickets {
     }
 
     async fn fetch(&self) -> Result<Ticket, ClientError> {
-        read(&self.ask(&TicketWish::default()).await?)
+        read(&self.ask(&self.wish).await?)
     }
 
     async fn ask(&self, wish: &TicketWish) -> Result<Bytes, ClientError> {

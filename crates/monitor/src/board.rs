@@ -25,7 +25,7 @@ pub(crate) use heads::Traffic;
 pub(crate) use idle::IdleCloses;
 pub(crate) use keep::KeptBoard;
 pub(crate) use latency::{Latency, Point, ROW_BOUNDS_MS, Rows, Step, in_ms};
-pub(crate) use samples::{Comparison, Selection};
+pub(crate) use samples::{Sampled, Selection};
 pub(crate) use slowest::{Attempt, SlowRequest, Wanted};
 pub(crate) use totals::{DurationKey, OTHER, SERVICES, Server, Totals};
 #[cfg(feature = "otlp")]
@@ -173,9 +173,9 @@ impl Board {
         self.heads.traffic(head, now_s)
     }
 
-    /// The slowest requests of the last hour that are wanted, the slowest first.
-    pub(crate) fn slowest(&self, now_ns: u64, wanted: &Wanted) -> Vec<SlowRequest> {
-        self.slowest.list(now_ns, wanted)
+    /// The slowest requests of the last hour.
+    pub(crate) const fn slowest(&self) -> &Slowest {
+        &self.slowest
     }
 
     /// Something has changed that no journal tells of.
@@ -183,9 +183,9 @@ impl Board {
         self.changes.push(change);
     }
 
-    /// What tells the selected requests from the rest.
-    pub(crate) fn compare(&self, view: View, selection: &Selection) -> Comparison {
-        self.samples.compare(view, selection)
+    /// Single requests, to be compared with each other.
+    pub(crate) fn samples(&self, view: View) -> Sampled {
+        self.samples.of(view)
     }
 
     /// The life of a connection, by the id of any party; `None` if nothing is known of it.

@@ -30,7 +30,7 @@ const KEEP_EVERY: Duration = Duration::from_secs(60);
 const NICENESS: i32 = 10;
 
 /// The board, as the collector and the routes share it. It is held for one batch, some
-/// 15 ms, or one answer.
+/// 15 ms, or for a copy that an answer is worked out of, 2 ms.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedBoard(Arc<Mutex<Board>>);
 
@@ -149,8 +149,8 @@ impl Work {
     /// Places and counts in one file: both are of the same moment.
     fn keep(&self) {
         let Some(file) = &self.file else { return };
-        let kept = self.board.lock().kept();
-        if let Err(error) = file.write(&State::new(self.follower.positions(), kept)) {
+        let snapshot = self.board.lock().snapshot();
+        if let Err(error) = file.write(&State::new(self.follower.positions(), snapshot.kept())) {
             tracing::warn!(%error, "the monitor's counts were not written to its state directory");
         }
     }

@@ -2,6 +2,7 @@
 //! `/healthcheck`. Routes stand on one of two sides of the gate: `closed` are for those
 //! who are logged in, and what there is not GET or HEAD for operators alone.
 
+mod aside;
 mod board;
 mod compare;
 mod connections;
@@ -45,6 +46,7 @@ use crate::limits::KEEP_ALIVE_ADVERTISED;
 use crate::metrics::{self, Form};
 use crate::page;
 
+pub(crate) use aside::Aside;
 pub(crate) use connections::Grids;
 use live::Live;
 use refusal::{Refusal, refused};
@@ -84,6 +86,7 @@ pub(crate) struct Door {
     /// What became of spans; `None` where none are sent.
     pub(crate) exported: Option<Arc<Counts>>,
     pub(crate) grids: Grids,
+    pub(crate) aside: Aside,
 }
 
 #[derive(Serialize)]
@@ -185,12 +188,14 @@ async fn heads(State(door): State<Door>) -> Response<Body> {
 async fn scrape(State(door): State<Door>, headers: HeaderMap) -> impl IntoResponse {
     let latest = door.latest.borrow().clone();
     let form = Form::wanted(&headers);
-    let families = {
+    let timeouts = connections::timeouts(&door).await;
+    let mut families = {
         let board = door.board.as_ref().map(SharedBoard::lock);
-        let mut families = metrics::families(latest.as_deref(), board.as_deref(), Instant::now());
-        families.extend(door.exported.as_deref().map(metrics::exported));
-        families
+        metrics::families(latest.as_deref(), board.as_deref(), Instant::now())
     };
+    families.push(metrics::timeouts(timeouts));
+    families.extend(door.path.iter().flat_map(|path| metrics::probed(&path.told())));
+    families.extend(door.exported.as_deref().map(metrics::exported));
     ([(CONTENT_TYPE, form.content_type())], metrics::encode(&families, form))
 }
 

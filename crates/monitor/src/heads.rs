@@ -18,8 +18,11 @@ pub(crate) struct HeadStatus {
     pub(crate) state: State,
     pub(crate) weight: u32,
     pub(crate) connections: u64,
-    /// Of these, those with a turn under way; a balancer of an earlier version does not
-    /// say.
+    /// Of these, those whose client has sent something that the head has not begun to
+    /// answer; a balancer of an earlier version does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) waiting: Option<u64>,
+    /// Requests that the head had under way at its last check, as it said itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) in_flight: Option<u64>,
     /// Whether every new connection goes to it.

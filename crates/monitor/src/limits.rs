@@ -15,6 +15,15 @@ pub(crate) const ANSWER_HEAD_BYTES_MAX: usize = 16 * 1024;
 /// were not answered.
 pub(crate) const STALE: Duration = Duration::from_secs(5);
 
+/// Answers that are worked out at a time: each takes a core for up to 200 ms, and heads
+/// may be on the same machine.
+pub(crate) const ASIDE_MAX: usize = 2;
+/// How long one waits for its turn: 64 pages that are opened at once ask for some
+/// milliseconds each.
+pub(crate) const ASIDE_WAIT_MAX: Duration = Duration::from_secs(5);
+/// When to come again after that: the turns of then are over.
+pub(crate) const ASIDE_RETRY: Duration = Duration::from_secs(1);
+
 /// How often whoever listens is told of the state: as often as it is asked for.
 pub(crate) const TELL_EVERY: Duration = ASK_EVERY;
 /// Listeners at a time: pages that people have open; each holds a connection.

@@ -10,6 +10,7 @@
 mod accept;
 mod board;
 mod heads;
+mod path;
 mod protobuf;
 mod text;
 
@@ -18,8 +19,10 @@ use tokio::time::Instant;
 use crate::board::{Board, Durations};
 use crate::export::Counts;
 use crate::heads::Answer;
+use crate::path::Told;
 
 pub(crate) use accept::Form;
+pub(crate) use path::timeouts;
 
 /// A family's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,6 +127,11 @@ pub(crate) fn families(latest: Option<&Answer>, board: Option<&Board>, now: Inst
     let mut families = heads::families(latest, now);
     families.extend(board.into_iter().flat_map(board::families));
     families
+}
+
+/// What the probes of the path found.
+pub(crate) fn probed(told: &Told) -> Vec<Family> {
+    path::families(told)
 }
 
 /// What became of spans.

@@ -122,17 +122,17 @@ impl Kept for Remembered {
 /// What is told of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Told {
-    target: String,
-    probed_ms: Option<u64>,
-    next_ms: Option<u64>,
-    running: bool,
-    limit_s: Option<f64>,
-    tested_to_s: Option<f64>,
-    manner: Option<&'static str>,
-    changed: Option<String>,
-    changed_ms: Option<u64>,
+    pub(crate) target: String,
+    pub(crate) probed_ms: Option<u64>,
+    pub(crate) next_ms: Option<u64>,
+    pub(crate) running: bool,
+    pub(crate) limit_s: Option<f64>,
+    pub(crate) tested_to_s: Option<f64>,
+    pub(crate) manner: Option<&'static str>,
+    pub(crate) changed: Option<String>,
+    pub(crate) changed_ms: Option<u64>,
     /// Why the last probe measured nothing.
-    failed: Option<String>,
+    pub(crate) failed: Option<String>,
 }
 
 impl Path {

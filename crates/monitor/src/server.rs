@@ -24,7 +24,7 @@ use crate::config::{Config, ConfigError, Otlp};
 use crate::connection::{self, House};
 use crate::diagnosis::{Analyst, SharedWindow, Sources};
 use crate::door::live::{self, Live};
-use crate::door::{self, Door, Grids};
+use crate::door::{self, Aside, Door, Grids};
 use crate::export::{Counts, Listener};
 use crate::limits::{CLOSING_MAX, CONNECTIONS_MAX, DRAIN_MAX, TLS_TICKET_KEY_AGE_MAX};
 #[cfg(feature = "otlp")]
@@ -145,7 +145,8 @@ pub async fn run(
     let drain = Drain::new();
     let live = Live::new(drain.signal());
     let name = config.name.into();
-    let door = Door { name, latest, board, live, findings, grids, balancer, access, path, exported };
+    let aside = Aside::default();
+    let door = Door { name, latest, board, live, findings, grids, balancer, access, path, exported, aside };
     background.spawn(live::again_and_again(door.clone()));
     let routes = door::routes(door);
     ready(bound);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use repono_testkit::system::{System, send};
 use repono_testkit::wait;
-use repono_testkit::wire::address;
+use repono_testkit::wire::{Wire, address};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -161,4 +161,54 @@ fn a_connection_is_found_by_any_partys_id_with_its_turns() {
     let expected =
         [limit("balancer", "idle", 900.0), limit("head", "idle", 650.0), limit("head", "advertised", 55.0)];
     assert_eq!(limits.expect("in time").as_array().and_then(|limits| limits.get(..3)), Some(&expected[..]));
+}
+
+/// `GET` over the socket of `repono admin`.
+fn over_admin_socket(system: &System, path: &str) -> Value {
+    let mut curl = Command::new("curl");
+    curl.args(["-sf", "--unix-socket"]).arg(system.data().join("admin.sock"));
+    let output = curl.arg(format!("http://localhost{path}")).output().expect("curl");
+    assert!(output.status.success(), "{path}: {output:?}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn a_request_is_in_flight_from_its_head_to_the_end_of_its_reply() {
+    let system = System::start(PROGRAM, &["--heads", "1"]).expect("up");
+    let ticket = system.ticket(&[]).expect("a ticket").join("\r\n");
+    let wire = || Wire::connect(system.balancer(), system.fact("ca").as_ref()).expect("a connection");
+    let until = |in_flight: u64, waiting: u64| {
+        let mut last = Value::Null;
+        let told = wait::until("the head tells", LIMIT, || {
+            last = over_admin_socket(&system, "/v1/heads").get(0)?.clone();
+            (last["in_flight"] == in_flight && last["waiting"] == waiting).then_some(())
+        });
+        assert!(told.is_ok(), "not {in_flight} and {waiting}: {last}");
+    };
+    let mut upload = wire();
+    let put = format!(
+        "PUT /v1/demo/files/streaming HTTP/1.1\r\nHost: h\r\n{ticket}\r\nContent-Length: 2097152\r\n\r\n"
+    );
+    upload.send(put.as_bytes()).expect("sent");
+    upload.send(&vec![7; 1 << 20]).expect("sent");
+    // It was opened, and is never used.
+    let unused = wire();
+    until(1, 1);
+    assert_eq!(over_admin_socket(&system, "/v1/connections")["total"], 2);
+
+    upload.send(&vec![7; 1 << 20]).expect("sent");
+    assert_eq!(upload.response("PUT").expect("an answer").status, 201);
+    until(0, 0);
+    // What is not read yet streams on: no client waits for its beginning.
+    let get = format!("GET /v1/demo/files/streaming HTTP/1.1\r\nHost: h\r\n{ticket}\r\n\r\n");
+    let many: Vec<Wire> = (0..4)
+        .map(|_| {
+            let mut download = wire();
+            download.send(get.repeat(16).as_bytes()).expect("sent");
+            download
+        })
+        .collect();
+    until(4, 0);
+    drop((many, unused));
+    until(0, 0);
 }

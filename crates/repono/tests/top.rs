@@ -19,10 +19,10 @@ struct Terminal(String);
 
 impl Terminal {
     /// Runs `repono top` in it, and keeps the shell that ran it.
-    fn with_top(system: &System) -> Self {
-        let terminal = Self(format!("repono-top-{}", std::process::id()));
+    fn with_top(system: &System, name: &str, redirected: &str) -> Self {
+        let terminal = Self(format!("repono-top-{name}-{}", std::process::id()));
         let shell = format!(
-            "REPONO_PROFILE='{}' '{PROGRAM}' top; echo \"ended with $?\"; stty -a | grep -o ' -\\?icanon'; exec cat",
+            "REPONO_PROFILE='{}' '{PROGRAM}' top {redirected}; echo \"ended with $?\"; stty -a | grep -o ' -\\?icanon'; exec cat",
             system.fact("profile")
         );
         let size = ["-x", "110", "-y", "32"];
@@ -81,7 +81,7 @@ fn heads_and_requests_are_shown_and_the_terminal_is_put_back() {
     }
     assert!(!printed.contains('\u{1b}'), "no terminal, no colours: {printed:?}");
 
-    let terminal = Terminal::with_top(&system);
+    let terminal = Terminal::with_top(&system, "live", "");
     terminal.until("the heads are shown", |seen| seen.contains("head-2") && seen.contains("/v1/demo/files"));
     terminal.press(&[" "]);
     terminal.until("it is frozen", |seen| seen.contains("frozen"));
@@ -101,6 +101,15 @@ fn heads_and_requests_are_shown_and_the_terminal_is_put_back() {
     terminal.press(&["/", "h", "e", "a", "d", "-", "1", "Enter"]);
     terminal
         .until("the filter holds", |seen| seen.contains("filter: head-1") && !seen.contains("▲ draining"));
+    terminal.press(&["Down"]);
+    terminal.until("one is chosen", |seen| seen.lines().any(|line| line.starts_with("▸ ")));
+    terminal.press(&["Enter"]);
+    let whole = terminal.until("all of it is shown", |seen| seen.contains("slow request ──"));
+    for part in ["connection  ", "phases      ", "told by     head, head-1", "200, attempt 1"] {
+        assert!(whole.contains(part), "{part} is not in\n{whole}");
+    }
+    terminal.press(&["Escape"]);
+    terminal.until("it is gone", |seen| !seen.contains("slow request ──"));
     terminal.press(&["q"]);
     let seen = terminal.until("it has ended", |seen| seen.contains("icanon"));
     assert!(seen.contains("ended with 0") && seen.contains("icanon") && !seen.contains("-icanon"), "{seen}");
@@ -117,5 +126,32 @@ fn a_monitor_that_does_not_answer_is_an_error_with_advice() {
     let told: Value = serde_json::from_slice(&json.stderr).expect("JSON");
     assert_eq!((json.status.code(), &told["error"]["code"]), (Some(1), &Value::from("Monitor")));
     let wrong = system.run(&["top", "--monitor", "http://127.0.0.1:1"]).expect("it runs");
-    assert_eq!(wrong.status.code(), Some(2), "{}", String::from_utf8_lossy(&wrong.stderr));
+    let said = String::from_utf8_lossy(&wrong.stderr);
+    assert_eq!(wrong.status.code(), Some(2), "{said}");
+    assert!(said.contains("--monitor") && said.contains("https://") && !said.contains("profile"), "{said}");
+}
+
+#[test]
+fn without_keys_it_prints_once() {
+    let system = System::start(PROGRAM, &["--heads", "1"]).expect("it starts");
+    let terminal = Terminal::with_top(&system, "once", "< /dev/null");
+    let seen = terminal.until("it has ended", |seen| seen.contains("ended with"));
+    assert!(seen.contains("ended with 0") && seen.contains("closes"), "{seen}");
+}
+
+#[test]
+fn its_scope_is_good_for_looking_and_for_nothing_else() {
+    let system = System::start(PROGRAM, &["--heads", "1"]).expect("it starts");
+    system.ok(&["ls", "demo/files"]).expect("listed");
+    let narrow = ["--scope", "m=GET;p=/monitor", "--life", "300"];
+    let token = system.ok(&[&["ticket", "--format", "token"][..], &narrow].concat()).expect("a ticket");
+    let (status, session) = system
+        .monitor("/api/v1/session", &["-H", &format!("X-Auth-Token: {}", token.trim())])
+        .expect("an answer");
+    assert!(status == 200 && session.contains("\"role\":\"reader\""), "{status} {session}");
+    let mut curl = Command::new("curl");
+    curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", system.fact("ca")]);
+    curl.args(["-H", &format!("X-Auth-Token: {}", token.trim())]);
+    let reply = curl.arg(format!("{}/v1/demo/files", system.balancer())).output().expect("curl");
+    assert_eq!(String::from_utf8_lossy(&reply.stdout), "403");
 }

@@ -91,6 +91,7 @@ impl Seat {
                 .conduct
                 .usual()
                 .map(|usual| u64::try_from(usual.wait.as_micros()).unwrap_or(u64::MAX)),
+            in_flight: self.counters.in_flight(),
             counters: self.counters.clone(),
             limits: self.limits,
         }

@@ -35,6 +35,9 @@ pub struct HeadStatus {
     pub first_byte_us: Option<u64>,
     /// The mean wait in its turns of the last half minute, in microseconds.
     pub turn_us: Option<u64>,
+    /// Requests that it has under way, of all balancers, each from the end of its head to
+    /// the end of its reply: as it told at its last check. `None` where it did not.
+    pub in_flight: Option<u64>,
     /// What it has counted since its start, as it last told.
     pub counters: Counters,
     /// How long it keeps idle connections, as it last told.

@@ -68,8 +68,9 @@ impl Grid {
     }
 }
 
-/// Turns under way by head: the client has asked, and no answer has begun.
-pub(crate) fn in_flight(open: &OpenConnections, now: Stamp) -> BTreeMap<Vec<u8>, u64> {
+/// Connections by head whose client has sent something that the head has not begun to
+/// answer.
+pub(crate) fn waiting(open: &OpenConnections, now: Stamp) -> BTreeMap<Vec<u8>, u64> {
     let mut waiting: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
     open.look(now, |seen| match seen.turn {
         Turn::Waiting => *waiting.entry(seen.head.as_bytes().to_vec()).or_default() += 1,

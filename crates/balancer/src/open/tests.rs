@@ -6,7 +6,7 @@ use repono_core::id::ConnectionId;
 use repono_journal::{Stamp, Text};
 use tokio::time::Instant;
 
-use super::{Grid, OpenConnections, Turn, in_flight};
+use super::{Grid, OpenConnections, Turn, waiting};
 
 #[test]
 fn ages_idle_times_and_turns_are_counted_over_all_shelves() {
@@ -30,9 +30,9 @@ fn ages_idle_times_and_turns_are_counted_over_all_shelves() {
     assert_eq!((grid.counts[3][7], grid.counts[3][5]), (1_199, 1));
     assert_eq!(grid.counts.iter().flatten().sum::<u64>(), 1_200);
     assert!((250..=500).contains(&grid.sample.len()), "{}", grid.sample.len());
-    assert_eq!(in_flight(&open, now).get(b"head-1".as_slice()), Some(&1));
+    assert_eq!(waiting(&open, now).get(b"head-1".as_slice()), Some(&1));
     places[7].open().answered();
-    assert_eq!(in_flight(&open, now).len(), 0);
+    assert_eq!(waiting(&open, now).len(), 0);
     places.truncate(3);
     assert_eq!(Grid::of(&open, Duration::ZERO, now).total, 3);
 }

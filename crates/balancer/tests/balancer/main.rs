@@ -59,6 +59,7 @@ async fn a_client_is_introduced_served_and_recorded() {
     assert_eq!(state["connections"], 1);
     assert_eq!(state["counters"], serde_json::json!({"requests-shed-by-age": 7}), "as the head says");
     assert_eq!(state["limits"], serde_json::json!({"idle_close_s": 650, "idle_advertised_s": 55}));
+    assert_eq!(state["in_flight"], 3, "as the head says");
     client.stream.shutdown().await.expect("close_notify and FIN");
     fin(&mut client.into_tcp()).await;
     stage.stop();
@@ -201,7 +202,7 @@ async fn open_connections_are_counted_with_the_balancers_own_limit() {
     let cells =
         told["counts"].as_array().expect("rows").iter().flat_map(|row| row.as_array().expect("cells"));
     assert_eq!(cells.filter_map(Value::as_u64).sum::<u64>(), 1);
-    assert_eq!(stage.state("head-1").await["in_flight"], 0);
+    assert_eq!(stage.state("head-1").await["waiting"], 0);
     drop(client);
     let ended = async { while stage.admin("GET", "/v1/connections").await.1["total"] != 0 {} };
     timeout(LIMIT, ended).await.expect("ended in time");

@@ -93,7 +93,7 @@ impl Peer {
         let mut delay_ms = Arc::new(AtomicU64::new(0));
         let answer = match received.expect("the balancer's header") {
             Received::Local => {
-                let body = "OK\nrequests-shed-by-age 7\nlimit idle-close-s 650\nlimit idle-advertised-s 55\n";
+                let body = "OK\nrequests-shed-by-age 7\nrequests-in-flight 3\nlimit idle-close-s 650\nlimit idle-advertised-s 55\n";
                 let status = self.status.load(Ordering::SeqCst);
                 format!("HTTP/1.1 {status} Whatever\r\nContent-Length: {}\r\n\r\n{body}", body.len())
             }

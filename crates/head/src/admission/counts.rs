@@ -34,7 +34,8 @@ impl Cause {
     }
 }
 
-/// The counts of a whole head since its start; touched only by a refusal.
+/// The counts of a whole head since its start; but for the requests that are under way,
+/// touched only by a refusal.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     rate: AtomicU64,
@@ -43,6 +44,17 @@ pub(crate) struct Counts {
     connection: AtomicU64,
     /// Requests that came after the FIN of a quiet connection.
     raced: AtomicU64,
+    /// Requests of clients from the end of their head to the end of their reply.
+    under_way: AtomicU64,
+}
+
+/// A request that is under way until this is dropped.
+pub(crate) struct UnderWay(Arc<Counts>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Counts {
@@ -65,11 +77,21 @@ impl Counts {
         self.raced.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One line for each cause and one for the races, `name count`.
+    /// A request of a client begins.
+    ///
+    /// *Cost*: two additions that the threads of a head share.
+    pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(self))
+    }
+
+    /// One line for each cause, one for the races and one for the requests that are under
+    /// way, `name count`.
     pub(crate) fn lines(&self) -> String {
         let line = |cause: Cause| format!("{} {}\n", cause.as_str(), self.of(cause).load(Ordering::Relaxed));
         let raced = format!("requests-after-close {}\n", self.raced.load(Ordering::Relaxed));
-        Cause::ALL.into_iter().map(line).chain([raced]).collect()
+        let under_way = format!("requests-in-flight {}\n", self.under_way.load(Ordering::Relaxed));
+        Cause::ALL.into_iter().map(line).chain([raced, under_way]).collect()
     }
 }
 
@@ -92,11 +114,15 @@ pub(crate) async fn report(counts: Arc<Counts>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{Cause, Counts};
 
     #[test]
     fn each_cause_has_its_line() {
-        let counts = Counts::default();
+        let counts = Arc::new(Counts::default());
+        let _under_way = counts.begin();
+        drop(counts.begin());
         for (times, cause) in Cause::ALL.into_iter().enumerate() {
             for _ in 0..times {
                 counts.note(cause);
@@ -105,7 +131,7 @@ mod tests {
         counts.note_race();
         assert_eq!(
             counts.lines(),
-            "requests-beyond-rate 0\nrequests-shed-by-age 1\nrequests-displaced 2\nconnections-refused 3\nrequests-after-close 1\n"
+            "requests-beyond-rate 0\nrequests-shed-by-age 1\nrequests-displaced 2\nconnections-refused 3\nrequests-after-close 1\nrequests-in-flight 1\n"
         );
     }
 }

@@ -6,7 +6,7 @@ use repono_wire::native::{Route, Target, route};
 use repono_wire::refusals::{METHOD_NOT_ALLOWED, NOT_FOUND};
 use repono_wire::unserved::refuse_unserved_read;
 
-use super::{Detail, Exchange, Stop};
+use super::{Asker, Detail, Exchange, Stop};
 
 const ON_OBJECTS: &[Method] =
     &[Method::Get, Method::Head, Method::Put, Method::Post, Method::Delete, Method::Copy];
@@ -19,6 +19,10 @@ const ON_SERVICE: &[Method] = &[Method::Get, Method::Head];
 ///
 /// *Errors*: only [`Stop::Broken`]: everything else was answered.
 pub(crate) async fn handle(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
+    let _under_way = match exchange.asker {
+        Asker::Client => Some(exchange.shard.common.counts.begin()),
+        Asker::Balancer => None,
+    };
     match dispatch(exchange).await {
         Err(Stop::Refused(refusal, detail)) => exchange.refuse(refusal, detail).await,
         answered => answered,

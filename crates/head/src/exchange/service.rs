@@ -20,8 +20,8 @@ pub(super) async fn info(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
 
 /// 200 while this head takes requests, 503 while it drains, cannot read its metadata,
 /// or something of it stands still. A store that is read-only still serves reads, and so is well. The
-/// balancer is also told how often this head refused or shed something, and how long it
-/// keeps idle connections.
+/// balancer is also told how often this head refused or shed something, how many requests
+/// it has under way, and how long it keeps idle connections.
 pub(super) async fn healthcheck(exchange: &mut Exchange<'_>) -> Result<(), Stop> {
     let common = &exchange.shard.common;
     if exchange.draining || common.condition.is_stalled() || common.directory.freshness() == Freshness::Stale

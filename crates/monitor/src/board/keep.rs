@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Board;
 use super::changes::ChangeSeen;
-use super::latency::KeptSlot;
-use super::slowest::Attempt;
+use super::latency::{KeptSlot, Latency};
+use super::slowest::{Attempt, Slowest};
 use super::totals::{KeptTotals, Totals};
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -17,14 +17,39 @@ pub(crate) struct KeptBoard {
     totals: KeptTotals,
 }
 
-impl Board {
+/// What outlives the process, as it is at one moment, shared with the board.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    client: Latency,
+    head: Latency,
+    slowest: Slowest,
+    changes: Vec<ChangeSeen>,
+    totals: Totals,
+}
+
+impl Snapshot {
+    /// In the form that is written.
+    ///
+    /// *Cost*: some 100 ms of a full board, for which nobody need wait.
     pub(crate) fn kept(&self) -> KeptBoard {
         KeptBoard {
             client: self.client.kept(),
             head: self.head.kept(),
             slowest: self.slowest.kept(),
-            changes: self.changes.list(),
+            changes: self.changes.clone(),
             totals: self.totals.kept(),
+        }
+    }
+}
+
+impl Board {
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            client: self.client.clone(),
+            head: self.head.clone(),
+            slowest: self.slowest.clone(),
+            changes: self.changes.list(),
+            totals: self.totals.clone(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Response times by second, minute and hour.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hdrhistogram::Histogram;
 use repono_journal::Reuse;
@@ -107,14 +108,20 @@ impl Sample {
 }
 
 /// One side's response times.
-#[derive(Debug, Default)]
+///
+/// *Cost*: a copy shares its slots with the original, 2,760 at most, some 60 µs; what is
+/// counted next copies the slots that it changes, three of at most 10 KiB.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Latency {
-    seconds: BTreeMap<u64, Slot>,
-    minutes: BTreeMap<u64, Slot>,
-    hours: BTreeMap<u64, Slot>,
+    seconds: Slots,
+    minutes: Slots,
+    hours: Slots,
 }
 
-#[derive(Debug)]
+/// By their beginning, Unix seconds.
+type Slots = BTreeMap<u64, Arc<Slot>>;
+
+#[derive(Clone, Debug)]
 struct Slot {
     histogram: Histogram<u32>,
     max_ns: u64,
@@ -159,10 +166,10 @@ impl Latency {
                 continue;
             }
             if let Some(slot) = slots.get_mut(&t) {
-                slot.take(sample);
+                Arc::make_mut(slot).take(sample);
             } else if let Some(mut slot) = Slot::new() {
                 slot.take(sample);
-                slots.insert(t, slot);
+                slots.insert(t, Arc::new(slot));
             }
         }
     }
@@ -181,7 +188,7 @@ impl Latency {
         let slots = self.slots(step);
         let (first, end) = step.range(from, to, now_s);
         let times = (first..end).step_by(usize::try_from(step.seconds()).unwrap_or(usize::MAX));
-        times.map(|t| (t, slots.get(&t).map_or([0; ROWS], Slot::rows))).collect()
+        times.map(|t| (t, slots.get(&t).map_or([0; ROWS], |slot| slot.rows()))).collect()
     }
 
     /// What outlives the process: minutes and hours. A second is gone within minutes.
@@ -197,12 +204,12 @@ impl Latency {
             if let Some(resumed) = Slot::resumed(&slot)
                 && slots.len() < most
             {
-                slots.insert(slot.t, resumed);
+                slots.insert(slot.t, Arc::new(resumed));
             }
         }
     }
 
-    const fn slots(&self, step: Step) -> &BTreeMap<u64, Slot> {
+    const fn slots(&self, step: Step) -> &Slots {
         match step {
             Step::Second => &self.seconds,
             Step::Minute => &self.minutes,
@@ -210,7 +217,7 @@ impl Latency {
         }
     }
 
-    const fn slots_mut(&mut self, step: Step) -> &mut BTreeMap<u64, Slot> {
+    const fn slots_mut(&mut self, step: Step) -> &mut Slots {
         match step {
             Step::Second => &mut self.seconds,
             Step::Minute => &mut self.minutes,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use repono_journal::read::{Origin, Request};
 use repono_journal::{Reuse, Side};
@@ -46,7 +47,7 @@ pub(super) struct Sample {
     failed: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Minute {
     /// The slowest first.
     slow: Vec<Sample>,
@@ -58,9 +59,13 @@ struct Minute {
 /// Those of one side.
 #[derive(Debug, Default)]
 struct Kept {
-    minutes: BTreeMap<u64, Minute>,
+    minutes: BTreeMap<u64, Arc<Minute>>,
     dice: Dice,
 }
+
+/// Those of one side at one moment, shared with the board: it goes on with a copy of a
+/// minute to which something comes meanwhile.
+pub(crate) struct Sampled(Vec<Arc<Minute>>);
 
 /// The samples of both sides.
 #[derive(Debug, Default)]
@@ -99,13 +104,22 @@ impl Samples {
         kept.take(origin, request, now_ns);
     }
 
-    /// Compares what is selected with the rest.
-    pub(super) fn compare(&self, view: View, selection: &Selection) -> Comparison {
+    /// *Cost*: 360 counts of references, some 10 µs.
+    pub(super) fn of(&self, view: View) -> Sampled {
         let kept = match view {
             View::Client => &self.client,
             View::Head => &self.head,
         };
-        Comparison::of(selection, kept.minutes.values().flat_map(Minute::weighted))
+        Sampled(kept.minutes.values().map(Arc::clone).collect())
+    }
+}
+
+impl Sampled {
+    /// Compares what is selected with the rest.
+    ///
+    /// *Cost*: one pass over 92,160 samples at most, some 20 ms.
+    pub(crate) fn compare(&self, selection: &Selection) -> Comparison {
+        Comparison::of(selection, self.0.iter().flat_map(|minute| minute.weighted()))
     }
 }
 
@@ -117,7 +131,8 @@ impl Kept {
             self.minutes.pop_first();
         }
         if minute >= oldest {
-            self.minutes.entry(minute).or_default().take(origin, request, &mut self.dice);
+            let minute = self.minutes.entry(minute).or_default();
+            Arc::make_mut(minute).take(origin, request, &mut self.dice);
         }
     }
 }

@@ -95,6 +95,7 @@ fn feed(window: &mut Window, text: &str, now_ns: u64) {
 
 fn heads(states: &[State]) -> Latest {
     let head = |(at, state): (usize, &State)| HeadStatus {
+        waiting: None,
         in_flight: None,
         name: format!("head-{}", at + 1),
         address: ([127, 0, 0, 1], 1).into(),

@@ -10,11 +10,11 @@ use repono_journal::Stamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::board::{Attempt, Point, ROW_BOUNDS_MS, Rows, Step, View, Wanted, in_ms};
+use crate::board::{Attempt, Point, ROW_BOUNDS_MS, Rows, SlowRequest, Step, View, Wanted, in_ms};
 use crate::collector::SharedBoard;
 
 use super::refusal::{Refusal, refused};
-use super::{Door, har};
+use super::{Door, aside, har};
 
 pub(super) const NO_JOURNALS: Refusal = Refusal {
     code: "NoJournals",
@@ -63,10 +63,11 @@ pub(super) async fn series(
     let Ok(Query(SeriesQuery { from, to, step, side })) = query else {
         return refused(StatusCode::BAD_REQUEST, QUERY);
     };
-    told(&door, |board| {
+    aside::told(&door, move |board| {
         let now_s = Stamp::now().wall_ns / 1_000_000_000;
         let (from, to) = (from.unwrap_or_default(), to.unwrap_or(u64::MAX));
-        let points = board.lock().latency(side).points(step, from, to, now_s);
+        let latency = board.lock().latency(side).clone();
+        let points = latency.points(step, from, to, now_s);
         let column = |value: fn(&Point) -> Value| points.iter().map(value).collect::<Vec<_>>();
         json!({
             "side": side,
@@ -81,6 +82,7 @@ pub(super) async fn series(
             "max": column(|point| point.ms.map(|[.., max]| max).into()),
         })
     })
+    .await
 }
 
 /// One point of a series by itself.
@@ -102,10 +104,11 @@ pub(super) async fn heatmap(
     let Ok(Query(SeriesQuery { from, to, step, side })) = query else {
         return refused(StatusCode::BAD_REQUEST, QUERY);
     };
-    told(&door, |board| {
+    aside::told(&door, move |board| {
         let now_s = Stamp::now().wall_ns / 1_000_000_000;
         let (from, to) = (from.unwrap_or_default(), to.unwrap_or(u64::MAX));
-        let rows = board.lock().latency(side).rows(step, from, to, now_s);
+        let latency = board.lock().latency(side).clone();
+        let rows = latency.rows(step, from, to, now_s);
         let (t, counts): (Vec<u64>, Vec<Rows>) = rows.into_iter().unzip();
         json!({
             "side": side,
@@ -115,6 +118,7 @@ pub(super) async fn heatmap(
             "counts": counts,
         })
     })
+    .await
 }
 
 pub(super) async fn slowest(
@@ -122,8 +126,8 @@ pub(super) async fn slowest(
     query: Result<Query<Wanted>, QueryRejection>,
 ) -> Response<Body> {
     let Ok(Query(wanted)) = query else { return refused(StatusCode::BAD_REQUEST, SLOWEST_QUERY) };
-    told(&door, |board| {
-        let slowest = board.lock().slowest(Stamp::now().wall_ns, &wanted);
+    aside::told(&door, move |board| {
+        let slowest = list(board, &wanted);
         let requests = slowest.iter().map(|request| {
             let mut told = attempt(&request.last);
             let hidden: Vec<Value> =
@@ -133,6 +137,12 @@ pub(super) async fn slowest(
         });
         json!({"requests": requests.collect::<Vec<_>>()})
     })
+    .await
+}
+
+fn list(board: &SharedBoard, wanted: &Wanted) -> Vec<SlowRequest> {
+    let slowest = board.lock().slowest().clone();
+    slowest.list(Stamp::now().wall_ns, wanted)
 }
 
 fn attempt(attempt: &Attempt) -> Map<String, Value> {
@@ -163,7 +173,7 @@ pub(super) async fn slowest_har(
     query: Result<Query<Wanted>, QueryRejection>,
 ) -> Response<Body> {
     let Ok(Query(wanted)) = query else { return refused(StatusCode::BAD_REQUEST, SLOWEST_QUERY) };
-    told(&door, |board| har::log(&board.lock().slowest(Stamp::now().wall_ns, &wanted)))
+    aside::told(&door, move |board| har::log(&list(board, &wanted))).await
 }
 
 pub(super) async fn closes(State(door): State<Door>) -> Response<Body> {
@@ -180,7 +190,7 @@ pub(super) async fn changes(State(door): State<Door>) -> Response<Body> {
     told(&door, |board| json!({"changes": board.lock().changes()}))
 }
 
-pub(super) fn told(door: &Door, tell: impl FnOnce(&SharedBoard) -> Value) -> Response<Body> {
+fn told(door: &Door, tell: impl FnOnce(&SharedBoard) -> Value) -> Response<Body> {
     match &door.board {
         Some(board) => Json(tell(board)).into_response(),
         None => refused(StatusCode::NOT_FOUND, NO_JOURNALS),

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::board::{Selection, View};
 
-use super::board::told;
+use super::aside::told;
 use super::{Door, Refusal, refused};
 
 const QUERY: Refusal = Refusal {
@@ -51,7 +51,11 @@ pub(super) async fn compare(
     let ns = |seconds: u64| seconds.saturating_mul(1_000_000_000);
     let selection =
         Selection { time_ns: ns(from.unwrap_or_default())..to.map_or(u64::MAX, ns), duration_ns: low..high };
-    told(&door, |board| json!(board.lock().compare(side, &selection)))
+    told(&door, move |board| {
+        let sampled = board.lock().samples(side);
+        json!(sampled.compare(&selection))
+    })
+    .await
 }
 
 /// `None` of what is no duration.

@@ -11,6 +11,7 @@ use crate::board::{Attempt, SlowRequest, in_ms};
 /// One entry for each attempt, the hidden ones before the one that the caller saw.
 pub(super) fn log(requests: &[SlowRequest]) -> Value {
     let attempts = requests.iter().flat_map(|request| request.hidden.iter().chain([&request.last]));
+    let attempts = attempts.map(|attempt| &**attempt);
     json!({"log": {
         "version": "1.2",
         "creator": {"name": "repono monitor", "version": env!("CARGO_PKG_VERSION")},

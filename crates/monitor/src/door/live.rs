@@ -154,3 +154,6 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

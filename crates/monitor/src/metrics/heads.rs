@@ -27,6 +27,7 @@ pub(super) fn families(latest: Option<&Answer>, now: Instant) -> Vec<Family> {
             Sample::count(vec![label("head", &head.name), label("event", event)], *count)
         })
     });
+    let in_flight = known.iter().filter_map(|head| Some(Sample::count(of(head), head.in_flight?)));
     let age = latest.map(|answer| Sample::number(Vec::new(), answer.age(now).as_secs_f64()));
     vec![
         Family::gauge("repono_head_up", "Whether the head serves, as the balancer sees it.", up),
@@ -35,6 +36,11 @@ pub(super) fn families(latest: Option<&Answer>, now: Instant) -> Vec<Family> {
             "repono_lb_connections",
             "Connections that the head has from the balancer.",
             known.iter().flat_map(connections),
+        ),
+        Family::gauge(
+            "repono_head_requests_in_flight",
+            "Requests that the head has under way, as it said at its last check.",
+            in_flight,
         ),
         Family::counter(
             "repono_head_events_total",
@@ -54,10 +60,10 @@ fn of(head: &HeadStatus) -> Labels {
     vec![label("head", &head.name)]
 }
 
-/// Those with a turn under way and those without, where the balancer tells them apart.
+/// Those whose client waits and the others, where the balancer tells them apart.
 fn connections(head: &HeadStatus) -> Vec<Sample> {
     let of = |state, count| Sample::count(vec![label("head", &head.name), label("state", state)], count);
-    match head.in_flight {
+    match head.waiting {
         Some(active) => {
             vec![of("active", active), of("idle", head.connections.saturating_sub(active))]
         }

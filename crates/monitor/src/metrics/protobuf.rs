@@ -24,9 +24,9 @@ pub(super) struct MetricFamily {
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Metric {
     #[prost(message, repeated, tag = "1")]
-    label: Vec<LabelPair>,
+    pub(super) label: Vec<LabelPair>,
     #[prost(message, optional, tag = "2")]
-    gauge: Option<Number>,
+    pub(super) gauge: Option<Number>,
     #[prost(message, optional, tag = "3")]
     counter: Option<Number>,
     #[prost(message, optional, tag = "7")]
@@ -34,18 +34,18 @@ pub(super) struct Metric {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct LabelPair {
+pub(super) struct LabelPair {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(string, tag = "2")]
-    value: String,
+    pub(super) value: String,
 }
 
 /// `Gauge` and `Counter`, which are alike.
 #[derive(Clone, PartialEq, Message)]
-struct Number {
+pub(super) struct Number {
     #[prost(double, optional, tag = "1")]
-    value: Option<f64>,
+    pub(super) value: Option<f64>,
 }
 
 #[derive(Clone, PartialEq, Message)]

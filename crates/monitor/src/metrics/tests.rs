@@ -11,10 +11,11 @@ use repono_journal::read::{Connection, Fact, Origin, Record, Request};
 use repono_journal::{ClosedBy, Manner, Phase, Phases, Reuse, Side, Stamp};
 use tokio::time::Instant;
 
-use super::{Form, encode, families, protobuf};
+use super::{Form, encode, families, probed, protobuf, timeouts};
 use crate::board::Board;
 use crate::heads::{Answer, HeadStatus, State};
 use crate::limits::STALE;
+use crate::path::Told;
 
 const NOW_NS: u64 = 1_440_000_000_000_000_000;
 
@@ -25,6 +26,7 @@ fn answer(heads: &[(&str, State)]) -> Answer {
         state: *state,
         weight: 1,
         connections: 7,
+        waiting: None,
         in_flight: None,
         only: false,
         failing: None,
@@ -45,7 +47,7 @@ fn samples(text: &str) -> Vec<&str> {
 #[test]
 fn a_fresh_answer_is_told_whole() {
     let mut answer = answer(&[("a", State::Ready), ("b", State::Draining), ("c", State::Down)]);
-    answer.heads[1].in_flight = Some(2);
+    (answer.heads[1].waiting, answer.heads[1].in_flight) = (Some(2), Some(3));
     let text = text(Some(&answer), answer.asked + Duration::from_millis(1250));
     assert!(text.starts_with(
         "# HELP repono_head_up Whether the head serves, as the balancer sees it.\n\
@@ -65,6 +67,7 @@ fn a_fresh_answer_is_told_whole() {
             r#"repono_lb_connections{head="b",state="active"} 2"#,
             r#"repono_lb_connections{head="b",state="idle"} 5"#,
             r#"repono_lb_connections{head="c",state="open"} 7"#,
+            r#"repono_head_requests_in_flight{head="b"} 3"#,
             r#"repono_head_events_total{head="a",event="requests-shed-by-age"} 3"#,
             r#"repono_head_events_total{head="b",event="requests-shed-by-age"} 3"#,
             r#"repono_head_events_total{head="c",event="requests-shed-by-age"} 3"#,
@@ -297,4 +300,67 @@ fn protobuf_says_what_the_text_says_and_more_finely() {
     assert!(deltas.next().is_none());
     let wanted = [0.001, 0.002, 0.9, 10.334, 400.0].map(|s: f64| (s.log2() * 8.0).ceil() / 8.0);
     assert_eq!(counts, wanted.into_iter().zip([2, 1, 1, 1, 1]).collect::<Vec<_>>());
+}
+
+fn path_told() -> Told {
+    Told {
+        target: "https://store.example/".to_owned(),
+        probed_ms: Some(1_764_543_012_345),
+        next_ms: None,
+        running: false,
+        limit_s: Some(60.2),
+        tested_to_s: Some(360.0),
+        manner: Some("rst-on-send"),
+        changed: None,
+        changed_ms: Some(1_764_543_000_000),
+        failed: None,
+    }
+}
+
+#[test]
+fn the_path_is_told_as_far_as_it_is_known() {
+    let text = |told: &Told| String::from_utf8(encode(&probed(told), Form::Text)).unwrap();
+    let known = text(&path_told());
+    assert_eq!(
+        samples(&known),
+        [
+            "repono_path_idle_limit_seconds 60.2",
+            "repono_path_idle_tested_seconds 360",
+            r#"repono_path_idle_end{manner="rst-on-send"} 1"#,
+            "repono_path_probe_up 1",
+            "repono_path_probe_timestamp_seconds 1764543012.345",
+            "repono_path_changed_timestamp_seconds 1764543000",
+        ]
+    );
+    assert!(!known.contains("store.example"), "{known}");
+    let nothing = Told { probed_ms: None, limit_s: None, tested_to_s: None, manner: None, ..path_told() };
+    let nothing = Told { changed_ms: None, ..nothing };
+    assert!(samples(&text(&nothing)).is_empty(), "before the first probe");
+    let failed = Told { failed: Some("why".to_owned()), ..nothing };
+    assert_eq!(samples(&text(&failed)), ["repono_path_probe_up 0"]);
+    let unlimited = text(&Told { limit_s: None, manner: Some("none"), ..path_told() });
+    assert_eq!(samples(&unlimited)[0], "repono_path_idle_tested_seconds 360");
+}
+
+#[test]
+fn protobuf_tells_the_path_too() {
+    let mut families = probed(&path_told());
+    families.push(timeouts([("balancer", 900_000), ("head", 650_500)]));
+    let encoded = encode(&families, Form::Protobuf);
+    let (mut rest, mut told) = (encoded.as_slice(), Vec::new());
+    while !rest.is_empty() {
+        let family = protobuf::MetricFamily::decode_length_delimited(&mut rest).unwrap();
+        for metric in family.metric {
+            let label = metric.label.first().map(|label| label.value.clone());
+            told.push((family.name.clone(), label, metric.gauge.and_then(|gauge| gauge.value).unwrap()));
+        }
+    }
+    assert_eq!(told.len(), 8, "{told:?}");
+    let of = |name: &str| told.iter().filter(|(told, ..)| told == name).cloned().collect::<Vec<_>>();
+    let limit = "repono_path_idle_limit_seconds";
+    assert_eq!(of(limit), [(limit.to_owned(), None, 60.2)]);
+    let timeout = "repono_idle_timeout_seconds".to_owned();
+    let expected = [("balancer", 900.0), ("head", 650.5)]
+        .map(|(party, seconds)| (timeout.clone(), Some(party.to_owned()), seconds));
+    assert_eq!(of(&timeout), expected);
 }

@@ -8,8 +8,9 @@ import { panel } from "./panel.js";
 
 /** @type {Record<string, string>} */
 const MARKS = { ready: "●", suspect: "▲", draining: "◐", ejected: "✕", down: "✕" };
+/** @type {{name: string, numeric?: boolean, title?: string}[]} */
 const COLUMNS = [
-  { name: "Head" }, { name: "State" }, { name: "Weight", numeric: true }, { name: "In flight", numeric: true },
+  { name: "Head" }, { name: "State" }, { name: "Weight", numeric: true }, { name: "In flight", numeric: true, title: "Requests from the end of their head to the end of their reply, as the head said at its last check" },
   { name: "Connections", numeric: true }, { name: "Per second", numeric: true }, { name: "Failed", numeric: true },
   { name: "p99", numeric: true }, { name: "Checks and remarks" }, { name: "Change" },
 ];
@@ -22,8 +23,8 @@ export function heads() {
   const body = el("tbody", { role: "rowgroup" });
   const table = el("table", { role: "table", class: "stack heads", hidden: true },
     el("caption", { class: "unseen" }, "Heads, as the balancer sees them"),
-    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, COLUMNS.map(({ name, numeric }) =>
-      el("th", { scope: "col", role: "columnheader", class: numeric ? "number" : null }, name)))),
+    el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, COLUMNS.map(({ name, numeric, title }) =>
+      el("th", { scope: "col", role: "columnheader", class: numeric ? "number" : null, title: title ?? null }, name)))),
     body);
   own.body.append(age, el("div", { class: "wide" }, table));
   /** Rows stay what they are, so that focus and selections do. @type {Map<string, ReturnType<typeof row>>} */
@@ -121,6 +122,8 @@ function row(name, note) {
 function remarks(head) {
   const all = [head.failing ? `last check failed at ${head.failing}` : "checks pass"];
   if (head.only) all.push("takes every new connection");
+  // A head that does not tell what is in flight may stand still: the balancer sees who waits.
+  if ((head.in_flight ?? null) === null && head.waiting > 0) all.push(`${count(head.waiting)} connections wait for an answer`);
   for (const [event, number] of Object.entries(head.counters ?? {})) {
     if (Number(number) > 0) all.push(`${event}: ${count(Number(number))}`);
   }

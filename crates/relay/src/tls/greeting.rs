@@ -21,6 +21,7 @@
 const HEADER_BYTES: usize = 5;
 
 const APPLICATION_DATA: u8 = 23;
+const CHANGE_CIPHER_SPEC: u8 = 20;
 
 /// The extension `psk_key_exchange_modes` of a hello that offers `psk_dhe_ke`, alone
 /// or beside `psk_ke`: without it there are no tickets.
@@ -52,6 +53,8 @@ pub struct Greeting {
     /// Records of the client that hold encrypted data: its Finished, and requests.
     client_data: usize,
     version: Version,
+    /// Whether the head has begun to encrypt, as TLS 1.2 says it.
+    ciphered: bool,
     /// The end of the client's last piece.
     carried: Vec<u8>,
     tickets: Tickets,
@@ -96,14 +99,28 @@ impl Greeting {
         self.carried = joined.get(joined.len().saturating_sub(CARRIED_BYTES)..).unwrap_or_default().to_vec();
     }
 
+    /// Whether the server still owes something for what the client has sent: an answer, or
+    /// its part of the handshake. The client's Finished is owed nothing in TLS 1.3, nor in a
+    /// resumed handshake of TLS 1.2, where the server's comes first. A second hello looks
+    /// like the latter until it is answered.
+    #[must_use]
+    pub const fn is_owed(&self) -> bool {
+        match self.version {
+            Version::Tls13 => self.client_data > 1,
+            Version::Earlier => self.client_data > 0 || !self.ciphered,
+        }
+    }
+
     /// Bytes came from the server.
     pub fn server(&mut self, bytes: &[u8]) -> Heard {
         let begins = self.head.is_between();
-        let (mut first, mut alike, mut data) = (None, true, false);
+        let (mut first, mut alike, mut data, mut ciphered) = (None, true, false, false);
         self.head.feed(bytes, |kind, length| {
             data |= kind == APPLICATION_DATA;
+            ciphered |= kind == CHANGE_CIPHER_SPEC;
             alike &= *first.get_or_insert((kind, length)) == (kind, length);
         });
+        self.ciphered |= ciphered;
         if self.client_data == 0 {
             if data {
                 self.version = Version::Tls13;

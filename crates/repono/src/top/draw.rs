@@ -1,5 +1,7 @@
 //! A frame, drawn from the view alone.
 
+mod details;
+mod slowest;
 mod words;
 
 #[cfg(test)]
@@ -13,15 +15,13 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Cell, Clear, Paragraph, Row, Sparkline, Table, Widget, Wrap};
 
-use super::facts::{Change, Close, Head, Level, Slow};
-use super::view::{Flow, HeadOrder, Mode, Paint, SlowOrder, View};
+use super::facts::{Change, Close, Head, Level};
+use super::view::{Flow, HeadOrder, Mode, Paint, View};
 use crate::printable::clean;
-use words::{ago, ms, phases_bar, utc};
+use words::{ago, ms, utc};
 
 /// From here on a request is slow.
 const SLOW_MS: f64 = 1_000.0;
-/// Columns of a request's bar.
-const BAR_COLUMNS: usize = 12;
 /// Heads that have a line at most; the filter finds others.
 const HEADS_SHOWN: usize = 12;
 /// Lines of closes and of changes.
@@ -33,6 +33,7 @@ const HELP: &str = "space  freeze, and go on\n\
                     s      sort slow requests: duration, time of the end, idle time before\n\
                     H      sort heads: name, p99, rate, connections\n\
                     /      filter heads and slow requests; Enter keeps it, Esc clears it\n\
+                    ↑ ↓    choose a slow request; Enter shows all of it, Esc lets it go\n\
                     ?      this page\n\
                     q      end\n\
                     \n\
@@ -85,16 +86,24 @@ pub(super) fn frame(view: &View, now: Instant, area: Rect, buffer: &mut Buffer) 
     verdict_line(view).wrap(Wrap { trim: true }).render(verdict, buffer);
     rates(view, numbers, lines, buffer);
     head_table(view, &heads).render(table, buffer);
-    slow_table(view, slowest.width).render(slowest, buffer);
+    slowest::table(view, slowest, buffer);
     let [closes, changes] = Layout::horizontal([Constraint::Percentage(50); 2]).areas(below);
     close_table(view).render(closes, buffer);
     change_list(view).render(changes, buffer);
     key_line(view).render(keys, buffer);
-    if view.mode == Mode::Help {
-        Clear.render(area, buffer);
-        let block = Block::bordered().title(" keys ");
-        Paragraph::new(HELP).wrap(Wrap { trim: false }).block(block).render(area, buffer);
+    match view.mode {
+        Mode::Help => over_all(Paragraph::new(HELP), " keys ", area, buffer),
+        Mode::Details => {
+            let lines = view.chosen.as_ref().map(|chosen| details::lines(view.paint, chosen));
+            over_all(Paragraph::new(lines.unwrap_or_default()), " slow request ", area, buffer);
+        }
+        Mode::Browsing | Mode::Filtering => {}
     }
+}
+
+fn over_all(text: Paragraph<'static>, title: &'static str, area: Rect, buffer: &mut Buffer) {
+    Clear.render(area, buffer);
+    text.wrap(Wrap { trim: false }).block(Block::bordered().title(title)).render(area, buffer);
 }
 
 /// The same as text, without what a terminal needs.
@@ -251,6 +260,10 @@ fn head_row(paint: Paint, head: &Head) -> Row<'static> {
     if head.only {
         remarks.push("takes every new connection".to_owned());
     }
+    // A head that does not tell what is in flight may stand still.
+    if let (None, Some(waiting @ 1..)) = (head.in_flight, head.waiting) {
+        remarks.push(format!("{waiting} wait"));
+    }
     if let Some(failing) = &head.failing {
         remarks.push(format!("last check failed at {}", clean(failing)));
     }
@@ -264,50 +277,6 @@ fn head_row(paint: Paint, head: &Head) -> Row<'static> {
         Cell::from(traffic(|traffic| traffic.failed.to_string())),
         Cell::from(traffic(|traffic| traffic.p99_ms.map_or("–".into(), ms))),
         Cell::from(remarks.join(", ")),
-    ])
-}
-
-fn slow_table(view: &View, width: u16) -> Table<'static> {
-    let sorted = match view.slow_order {
-        SlowOrder::Duration => "duration",
-        SlowOrder::Ended => "time of the end",
-        SlowOrder::Idle => "idle time before",
-    };
-    let rows = view.slowest().into_iter().map(|slow| slow_row(view.paint, &slow));
-    let widths = [
-        Constraint::Length(8),
-        Constraint::Length(u16::try_from(BAR_COLUMNS).unwrap_or_default()),
-        Constraint::Length(6),
-        Constraint::Length(3),
-        Constraint::Fill(1),
-        Constraint::Length(if width < 100 { 20 } else { 24 }),
-        Constraint::Length(if width < 100 { 0 } else { 10 }),
-        Constraint::Length(if width < 100 { 0 } else { 8 }),
-    ];
-    let title = format!("slowest requests of the last hour, by {sorted}");
-    Table::new(rows, widths).block(Block::new().borders(Borders::TOP).title(title))
-}
-
-fn slow_row(paint: Paint, slow: &Slow) -> Row<'static> {
-    let tone = if slow.duration_ms >= SLOW_MS { Tone::Warning } else { Tone::Strong };
-    let mut before = slow.idle_before_ms.map_or("new".to_owned(), |idle| format!("idle {}", ms(idle)));
-    if !slow.hidden.is_empty() {
-        before.push_str(&format!(", {} hidden", slow.hidden.len()));
-    }
-    let status = match (slow.status, &slow.code) {
-        (Some(status), _) => status.to_string(),
-        (None, Some(_)) => "!".to_owned(),
-        (None, None) => "–".to_owned(),
-    };
-    Row::new([
-        Cell::from(ms(slow.duration_ms)).style(paint.of(tone)),
-        Cell::from(phases_bar(&slow.phases_ms, slow.duration_ms, BAR_COLUMNS)),
-        Cell::from(clean(slow.method.as_deref().unwrap_or_default())),
-        Cell::from(status),
-        Cell::from(clean(&slow.path)),
-        Cell::from(before),
-        Cell::from(clean(&slow.instance)),
-        Cell::from(utc(slow.ended_ms)),
     ])
 }
 
@@ -333,8 +302,9 @@ fn change_list(view: &View) -> Paragraph<'static> {
 fn key_line(view: &View) -> Line<'static> {
     let text = match view.mode {
         Mode::Filtering => format!("filter: {}▏  Enter keeps it, Esc clears it", clean(&view.filter)),
+        Mode::Details => "↑ ↓ the others  any other key goes back".to_owned(),
         Mode::Browsing | Mode::Help => {
-            "space freeze  h/c heads/clients  s/H sort  / filter  ? keys  q end".to_owned()
+            "space freeze  h/c side  s/H sort  / filter  ↑↓ Enter details  ? keys  q end".to_owned()
         }
     };
     Line::styled(text, view.paint.of(Tone::Quiet))

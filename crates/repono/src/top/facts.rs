@@ -25,6 +25,7 @@ pub(super) struct Head {
     pub(super) weight: u64,
     pub(super) connections: u64,
     pub(super) in_flight: Option<u64>,
+    pub(super) waiting: Option<u64>,
     pub(super) only: bool,
     pub(super) failing: Option<String>,
     pub(super) traffic: Option<Traffic>,
@@ -65,7 +66,22 @@ pub(super) struct Slow {
     pub(super) idle_before_ms: Option<f64>,
     pub(super) phases_ms: serde_json::Map<String, Value>,
     pub(super) connection: String,
+    pub(super) request: Option<String>,
+    pub(super) attempt: u64,
     pub(super) hidden: Vec<Value>,
+}
+
+impl Slow {
+    /// The attempts that the caller never saw, as far as they can be read.
+    pub(super) fn hidden(&self) -> Vec<Self> {
+        self.hidden.iter().filter_map(|one| Self::deserialize(one).ok()).collect()
+    }
+
+    /// Whether both are of the same request.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        let id = |slow: &Self| (slow.ended_ms, slow.attempt);
+        id(self) == id(other) && self.connection == other.connection && self.path == other.path
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

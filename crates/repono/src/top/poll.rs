@@ -1,6 +1,6 @@
 //! Asks the monitor, once a second.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use repono_client::{Client, ClientError};
 use serde_json::Value;
@@ -17,7 +17,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// by vending, which allows a user ten failures, then one in 6 s.
 const REFUSED_PAUSE: Duration = Duration::from_secs(10);
 /// Seconds of response times that are shown.
-const SERIES_S: u64 = 180;
+const SERIES_S: usize = 180;
 /// Answered where the monitor follows no journals, or is of an earlier version.
 const NOT_FOUND: u16 = 404;
 
@@ -60,12 +60,6 @@ pub(super) async fn once(client: &Client) -> Told {
 }
 
 async fn all(client: &Client) -> Result<Facts, ClientError> {
-    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let series = |side| {
-        let from = now_s.saturating_sub(SERIES_S);
-        format!("/api/v1/series?step=second&side={side}&from={from}&to={now_s}")
-    };
-    let (of_head, of_client) = (series("head"), series("client"));
     // The first asks alone: it may have to vend a ticket for all.
     let heads = match ask(client, "/api/v1/heads").await {
         // The balancer has not answered yet.
@@ -73,14 +67,26 @@ async fn all(client: &Client) -> Result<Facts, ClientError> {
         asked => asked?,
     };
     let (head, clients, slowest, closes, changes, findings) = tokio::try_join!(
-        ask(client, &of_head),
-        ask(client, &of_client),
+        ask(client, "/api/v1/series?step=second&side=head"),
+        ask(client, "/api/v1/series?step=second&side=client"),
         ask(client, "/api/v1/slowest"),
         ask(client, "/api/v1/closes"),
         ask(client, "/api/v1/changes"),
         ask(client, "/api/v1/findings"),
     )?;
-    Ok(Facts { heads, head, client: clients, slowest, closes, changes, findings })
+    Ok(Facts { heads, head: recent(head), client: recent(clients), slowest, closes, changes, findings })
+}
+
+/// The last whole seconds of a series, which ends with the second that is: by the clock of
+/// the monitor, for this machine's may be wrong.
+fn recent(mut series: Value) -> Value {
+    for column in series.as_object_mut().into_iter().flat_map(|columns| columns.values_mut()) {
+        if let Value::Array(column) = column {
+            column.pop();
+            column.drain(..column.len().saturating_sub(SERIES_S));
+        }
+    }
+    series
 }
 
 /// What the monitor has not is null.
@@ -92,5 +98,22 @@ async fn ask(client: &Client, target: &str) -> Result<Value, ClientError> {
         Ok(None) => Ok(Value::Null),
         Err(ClientError::NotFound(answer)) if answer.status == NOT_FOUND => Ok(Value::Null),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::recent;
+
+    #[test]
+    fn the_last_whole_seconds_are_those_of_the_monitors_clock() {
+        let all: Vec<u64> = (1_000..1_600).collect();
+        let told = recent(json!({"side": "head", "step_s": 1, "t": all, "p50": [1.5]}));
+        let seconds: Vec<u64> = (1_419..1_599).collect();
+        assert_eq!(told, json!({"side": "head", "step_s": 1, "t": seconds, "p50": []}));
+        assert_eq!(recent(Value::Null), Value::Null);
+        assert_eq!(recent(json!({"t": []})), json!({"t": []}));
     }
 }

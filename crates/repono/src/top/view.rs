@@ -31,6 +31,8 @@ pub(super) enum Mode {
     Filtering,
     /// The keys are shown.
     Help,
+    /// All that is known of the chosen request is shown.
+    Details,
 }
 
 /// By what the slow requests are sorted, the most first.
@@ -57,6 +59,8 @@ pub(super) enum Key {
     Enter,
     Escape,
     Backspace,
+    Up,
+    Down,
     Interrupt,
 }
 
@@ -83,6 +87,8 @@ pub(super) struct View {
     pub(super) slow_order: SlowOrder,
     pub(super) head_order: HeadOrder,
     pub(super) filter: String,
+    /// The slow request that was chosen, as it was then.
+    pub(super) chosen: Option<Slow>,
 }
 
 impl View {
@@ -99,6 +105,7 @@ impl View {
             slow_order: SlowOrder::Duration,
             head_order: HeadOrder::Name,
             filter: String::new(),
+            chosen: None,
         }
     }
 
@@ -130,11 +137,27 @@ impl View {
                 self.filter.clear();
                 self.mode = Mode::Browsing;
             }
-            (Mode::Help, _) => self.mode = Mode::Browsing,
+            (Mode::Filtering, Key::Up | Key::Down) => {}
+            (Mode::Browsing | Mode::Details, Key::Up) => {
+                self.choose(|at, _| at.map_or(0, |at| at.saturating_sub(1)))
+            }
+            (Mode::Browsing | Mode::Details, Key::Down) => {
+                self.choose(|at, last| at.map_or(0, |at| (at + 1).min(last)));
+            }
+            (Mode::Help | Mode::Details, _) => self.mode = Mode::Browsing,
+            (Mode::Browsing, Key::Enter) => {
+                if self.chosen.is_none() {
+                    self.choose(|_, _| 0);
+                }
+                if self.chosen.is_some() {
+                    self.mode = Mode::Details;
+                }
+            }
             (Mode::Browsing, Key::Character('q')) => return Next::End,
             (Mode::Browsing, Key::Character(character)) => self.browse(character),
+            (Mode::Browsing, Key::Escape) if self.chosen.is_some() => self.chosen = None,
             (Mode::Browsing, Key::Escape) => self.filter.clear(),
-            (Mode::Browsing, Key::Enter | Key::Backspace) => {}
+            (Mode::Browsing, Key::Backspace) => {}
         }
         Next::GoOn
     }
@@ -168,6 +191,21 @@ impl View {
             '?' => self.mode = Mode::Help,
             _ => {}
         }
+    }
+
+    /// Chooses the slow request at the place that `place` makes of the present one and the
+    /// last; one that is not shown any more has none.
+    fn choose(&mut self, place: impl FnOnce(Option<usize>, usize) -> usize) {
+        let slowest = self.slowest();
+        let Some(last) = slowest.len().checked_sub(1) else { return };
+        let at = place(self.place(&slowest), last);
+        self.chosen = slowest.into_iter().nth(at);
+    }
+
+    /// Where the chosen request is among these.
+    pub(super) fn place(&self, slowest: &[Slow]) -> Option<usize> {
+        let chosen = self.chosen.as_ref()?;
+        slowest.iter().position(|slow| slow.is(chosen))
     }
 
     /// The heads that the filter lets through, in their order.

@@ -20,7 +20,7 @@ const REQUEST_MAX: Duration = Duration::from_secs(120);
 /// Where requests go.
 #[derive(Clone, Debug)]
 pub(crate) struct Routes {
-    /// `/v1/heads…`
+    /// `/v1/heads…` and `/v1/connections`
     pub(crate) balancer: PathBuf,
     /// Everything else.
     pub(crate) vending: PathBuf,
@@ -28,8 +28,10 @@ pub(crate) struct Routes {
 
 impl Routes {
     fn target(&self, head: &[u8]) -> &Path {
-        let path = head.split(|b| *b == b' ').nth(1).unwrap_or_default();
-        if path.starts_with(b"/v1/heads") { &self.balancer } else { &self.vending }
+        let target = head.split(|b| *b == b' ').nth(1).unwrap_or_default();
+        let path = target.split(|b| *b == b'?').next().unwrap_or_default();
+        let is_balancers = path.starts_with(b"/v1/heads") || path == b"/v1/connections";
+        if is_balancers { &self.balancer } else { &self.vending }
     }
 }
 
@@ -113,6 +115,23 @@ mod tests {
     use tokio::net::{UnixListener, UnixStream};
 
     use super::{Routes, forward};
+
+    #[test]
+    fn heads_and_connections_are_the_balancers() {
+        let routes = Routes { balancer: "balancer".into(), vending: "vending".into() };
+        for (target, service) in [
+            ("/v1/heads", "balancer"),
+            ("/v1/heads/head-1/drain", "balancer"),
+            ("/v1/connections", "balancer"),
+            ("/v1/connections?x", "balancer"),
+            ("/v1/connections/1", "vending"),
+            ("/v1/users", "vending"),
+            ("", "vending"),
+        ] {
+            let head = format!("GET {target} HTTP/1.1\r\n\r\n");
+            assert_eq!(routes.target(head.as_bytes()).to_str(), Some(service), "{target}");
+        }
+    }
 
     /// A service that answers by the head alone, and closes, has answered: although
     /// the rest of the request can be written to nobody.

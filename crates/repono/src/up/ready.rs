@@ -50,7 +50,8 @@ impl Ready {
              \n  repono put README.md demo/files/README.md\
              \n  repono ls demo/files\
              \n  repono ticket --format headers > ticket.headers\
-             \n  curl --cacert {} -I -H @ticket.headers {}/v1/demo/files/README.md\n\
+             \n  curl --cacert {} -I -H @ticket.headers {}/v1/demo/files/README.md\
+             \n  repono top\n\
              \nStop with Ctrl-C.",
             self.balancer,
             self.heads.join(" "),

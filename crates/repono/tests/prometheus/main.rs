@@ -127,7 +127,8 @@ fn prometheus_scrapes_a_running_system_and_agrees_with_the_page() {
         let clients = "http_client_request_duration_seconds";
         let clients = scraper.value(&format!("sum({clients}_count or histogram_count({clients}))"));
         assert!(clients > Some(3.0), "{clients:?}");
-        assert_eq!(scraper.rules(), 12);
+        assert_eq!(scraper.value("repono_idle_timeout_seconds{party=\"balancer\"}"), Some(900.0));
+        assert_eq!(scraper.rules(), 14);
     }
     let expressions = dashboard::expressions(&deploy("grafana/repono.json"));
     assert!(expressions.len() > 25, "{}", expressions.len());

@@ -1,17 +1,15 @@
 //! What may tell one group of requests from another.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Sample;
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// Idle times are told apart by the powers of two from 1 s to 4,096 s.
-const IDLE_POWERS: u32 = 12;
+const IDLE_OVER_S: [u64; 13] = powers(2, 0);
 /// Sizes by the powers of four from 256 bytes to 1 GiB.
-const SIZE_POWERS: std::ops::RangeInclusive<u32> = 4..=15;
-/// Heads, methods, clients and statuses that are looked at, of each.
-const VALUES_MAX: usize = 256;
+const SIZES_OVER: [u64; 12] = powers(4, 4);
 
 /// Something that a request has or has not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,42 +24,80 @@ pub(super) enum Cause {
     Status(Option<u16>),
 }
 
-impl Cause {
-    /// Those that these samples suggest; the more specific ones first.
-    pub(super) fn all<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<Self> {
-        let (mut heads, mut methods) = (BTreeSet::new(), BTreeSet::new());
-        let (mut clients, mut statuses) = (BTreeSet::new(), BTreeSet::new());
-        for sample in samples {
-            add(&mut heads, sample.head.as_ref());
-            add(&mut methods, sample.method.as_ref());
-            add(&mut clients, sample.client.as_ref());
-            add(&mut statuses, Some(&sample.status));
-        }
+/// How many requests, in thousandths, have what: all causes are counted in one pass, so
+/// that there may be as many heads, clients and statuses as there are samples, 92,160.
+#[derive(Default)]
+pub(super) struct Tally<'a> {
+    new: u64,
+    reused: u64,
+    idle: [u64; IDLE_OVER_S.len()],
+    sizes: [u64; SIZES_OVER.len()],
+    heads: BTreeMap<&'a str, u64>,
+    methods: BTreeMap<&'a str, u64>,
+    clients: BTreeMap<IpAddr, u64>,
+    statuses: BTreeMap<Option<u16>, u64>,
+}
+
+impl<'a> Tally<'a> {
+    pub(super) fn add(&mut self, sample: &'a Sample, thousandths: u64) {
+        let count = |sum: &mut u64| *sum = sum.saturating_add(thousandths);
+        count(if sample.idle_ns.is_some() { &mut self.reused } else { &mut self.new });
+        let idle_ns = sample.idle_ns.unwrap_or_default();
+        let passed = IDLE_OVER_S.iter().zip(&mut self.idle).filter(|(s, _)| idle_ns > **s * SECOND_NS);
+        passed.map(|(_, sum)| sum).for_each(count);
+        let passed = SIZES_OVER.iter().zip(&mut self.sizes).filter(|(bytes, _)| sample.bytes > **bytes);
+        passed.map(|(_, sum)| sum).for_each(count);
+        sample.head.as_deref().map(|head| self.heads.entry(head).or_default()).map(count);
+        sample.method.as_deref().map(|method| self.methods.entry(method).or_default()).map(count);
+        sample.client.map(|client| self.clients.entry(client).or_default()).map(count);
+        count(self.statuses.entry(sample.status).or_default());
+    }
+
+    /// What these samples suggest, and how many of them have it; the more specific first.
+    pub(super) fn causes(&self) -> impl Iterator<Item = (Cause, u64)> {
         // Of two that tell as much, the longer idle time and the greater size say more.
-        let idle = (0..=IDLE_POWERS).rev().map(|power| Self::Idle { over_s: 1 << power });
-        let sizes = SIZE_POWERS.rev().map(|power| Self::Size { over: 1 << (2 * power) });
-        idle.chain(heads.into_iter().map(|head| Self::Head(head.clone())))
-            .chain(clients.into_iter().map(|client| Self::Client(*client)))
-            .chain(sizes)
-            .chain(methods.into_iter().map(|method| Self::Method(method.clone())))
-            .chain([Self::New, Self::Reused])
-            .chain(statuses.into_iter().map(|status| Self::Status(*status)))
-            .collect()
+        let idle = IDLE_OVER_S.iter().zip(self.idle).rev();
+        let sizes = SIZES_OVER.iter().zip(self.sizes).rev();
+        idle.map(|(over_s, sum)| (Cause::Idle { over_s: *over_s }, sum))
+            .chain(self.heads.iter().map(|(head, sum)| (Cause::Head((*head).into()), *sum)))
+            .chain(self.clients.iter().map(|(client, sum)| (Cause::Client(*client), *sum)))
+            .chain(sizes.map(|(over, sum)| (Cause::Size { over: *over }, sum)))
+            .chain(self.methods.iter().map(|(method, sum)| (Cause::Method((*method).into()), *sum)))
+            .chain([(Cause::New, self.new), (Cause::Reused, self.reused)])
+            .chain(self.statuses.iter().map(|(status, sum)| (Cause::Status(*status), *sum)))
     }
 
-    pub(super) fn holds(&self, sample: &Sample) -> bool {
-        match self {
-            Self::New => sample.idle_ns.is_none(),
-            Self::Reused => sample.idle_ns.is_some(),
-            Self::Idle { over_s } => sample.idle_ns.is_some_and(|idle| idle > over_s * SECOND_NS),
-            Self::Head(head) => sample.head.as_ref() == Some(head),
-            Self::Method(method) => sample.method.as_ref() == Some(method),
-            Self::Size { over } => sample.bytes > *over,
-            Self::Client(client) => sample.client.as_ref() == Some(client),
-            Self::Status(status) => sample.status == *status,
-        }
+    /// How many have it.
+    pub(super) fn with(&self, cause: &Cause) -> u64 {
+        let over = |bounds: &[u64], sums: &[u64], wanted: u64| {
+            bounds.iter().zip(sums).find(|(bound, _)| **bound == wanted).map(|(_, sum)| *sum)
+        };
+        let sum = match cause {
+            Cause::New => Some(self.new),
+            Cause::Reused => Some(self.reused),
+            Cause::Idle { over_s } => over(&IDLE_OVER_S, &self.idle, *over_s),
+            Cause::Head(head) => self.heads.get(&**head).copied(),
+            Cause::Method(method) => self.methods.get(&**method).copied(),
+            Cause::Size { over: bytes } => over(&SIZES_OVER, &self.sizes, *bytes),
+            Cause::Client(client) => self.clients.get(client).copied(),
+            Cause::Status(status) => self.statuses.get(status).copied(),
+        };
+        sum.unwrap_or_default()
     }
+}
 
+/// The powers of a base, from that of this exponent on.
+const fn powers<const N: usize>(base: u64, exponent: u32) -> [u64; N] {
+    let mut powers = [base.pow(exponent); N];
+    let mut at = 1;
+    while at < N {
+        powers[at] = powers[at - 1] * base;
+        at += 1;
+    }
+    powers
+}
+
+impl Cause {
     pub(super) const fn dimension(&self) -> &'static str {
         match self {
             Self::New | Self::Reused => "connection",
@@ -107,12 +143,6 @@ impl Cause {
             Self::Status(Some(status)) => format!("answered with {status}"),
             Self::Status(None) => "without an answer".to_owned(),
         }
-    }
-}
-
-fn add<'a, T: Ord>(values: &mut BTreeSet<&'a T>, value: Option<&'a T>) {
-    if values.len() < VALUES_MAX {
-        values.extend(value);
     }
 }
 

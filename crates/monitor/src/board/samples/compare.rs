@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::causes::Cause;
+use super::causes::{Cause, Tally};
 use super::{Sample, THOUSAND};
 
 /// Fewer samples in one of the two groups say nothing.
@@ -42,9 +42,9 @@ struct Told {
 /// Samples, weighted by the requests that each stands for.
 #[derive(Default)]
 struct Group<'a> {
-    samples: Vec<(&'a Sample, f64)>,
+    samples: usize,
+    tally: Tally<'a>,
     thousandths: u64,
-    weight: f64,
     squares: f64,
 }
 
@@ -81,9 +81,9 @@ impl Comparison {
 impl<'a> Group<'a> {
     fn add(&mut self, sample: &'a Sample, thousandths: u64) {
         let weight = float(thousandths);
-        self.samples.push((sample, weight));
+        self.samples += 1;
+        self.tally.add(sample, thousandths);
         self.thousandths = self.thousandths.saturating_add(thousandths);
-        self.weight += weight;
         self.squares += weight * weight;
     }
 
@@ -91,19 +91,21 @@ impl<'a> Group<'a> {
         self.thousandths.saturating_add(THOUSAND / 2) / THOUSAND
     }
 
-    fn share(&self, cause: &Cause) -> f64 {
-        let with = self.samples.iter().filter(|(sample, _)| cause.holds(sample));
-        // The sum of none would be -0.
-        with.fold(0.0, |sum, (_, weight)| sum + weight) / self.weight
+    const fn weight(&self) -> f64 {
+        float(self.thousandths)
+    }
+
+    fn share(&self, thousandths: u64) -> f64 {
+        float(thousandths) / self.weight()
     }
 
     /// As how many samples of equal weight these tell (Kish).
     fn effective(&self) -> f64 {
-        self.weight * self.weight / self.squares
+        self.weight() * self.weight() / self.squares
     }
 
     const fn is_enough(&self) -> bool {
-        self.samples.len() >= SAMPLES_MIN
+        self.samples >= SAMPLES_MIN
     }
 }
 
@@ -113,12 +115,13 @@ fn differences(selected: &Group<'_>, rest: &Group<'_>) -> Vec<Difference> {
         return Vec::new();
     }
     let error = 1.0 / selected.effective() + 1.0 / rest.effective();
-    let mut found: Vec<Difference> = Cause::all(selected.samples.iter().map(|(sample, _)| *sample))
-        .into_iter()
-        .map(|cause| {
-            let (of_selected, of_rest) = (selected.share(&cause), rest.share(&cause));
-            let pooled =
-                (of_selected * selected.weight + of_rest * rest.weight) / (selected.weight + rest.weight);
+    let all = selected.weight() + rest.weight();
+    let mut found: Vec<Difference> = selected
+        .tally
+        .causes()
+        .map(|(cause, with)| {
+            let (of_selected, of_rest) = (selected.share(with), rest.share(rest.tally.with(&cause)));
+            let pooled = (of_selected * selected.weight() + of_rest * rest.weight()) / all;
             // Nobody of many is not never: half a sample keeps the error above zero.
             let pooled = pooled.clamp(error / 2.0, (1.0 - error / 2.0).max(error / 2.0));
             let errors =

@@ -31,7 +31,7 @@ fn told(selection: &Selection, plant: impl Fn(u64, bool, &mut Request<'static>))
             record(if n % 3 == 0 { "head-1" } else { "head-2" }, repono_journal::read::Fact::Other).origin;
         samples.take(View::Head, &origin, &one, NOW);
     }
-    serde_json::to_value(samples.compare(View::Head, selection)).unwrap()
+    serde_json::to_value(samples.of(View::Head).compare(selection)).unwrap()
 }
 
 fn idle(s: u64) -> Reuse {
@@ -145,4 +145,25 @@ fn what_failed_is_what_a_request_says_of_itself() {
     assert_eq!(failed, [Some(200), Some(503)]);
     assert!(minute.failed.iter().all(|sample| sample.failed) && minute.failed.len() <= FAILED_MAX);
     assert!(minute.others.iter().all(|sample| !sample.failed));
+}
+
+#[test]
+fn a_client_is_found_among_any_number_of_others() {
+    let mut samples = Samples::default();
+    let origin = record("head-1", repono_journal::read::Fact::Other).origin;
+    let mut take = |n: u64, client: [u8; 4], duration: u64| {
+        let mut one = request(Side::Head, NOW - (400 - n) * SECOND, duration);
+        one.source = Some((client, 7).into());
+        samples.take(View::Head, &origin, &one, NOW);
+    };
+    for n in 0..400_u64 {
+        let [.., high, low] = n.to_be_bytes();
+        // Slow ones of 400 clients, and later as many of a single one.
+        take(n / 2, [10, 1, high, low], 2 * SECOND);
+        take(200 + n / 2, [10, 9, 9, 9], 2 * SECOND);
+        take(n, [10, 2, high, low], MS);
+    }
+    let told = serde_json::to_value(samples.of(View::Head).compare(&slow())).unwrap();
+    let sentence = told["sentence"].as_str().unwrap();
+    assert!(sentence.contains("from the client 10.9.9.9; 0 % of the rest were."), "{told}");
 }

@@ -66,6 +66,15 @@ impl Limits {
         self.advertised = Span::of(heads.filter_map(|limits| limits.idle_advertised_s).map(ms));
     }
 
+    /// After how long a head closes at the soonest.
+    pub(super) fn head_closes(self) -> Option<u64> {
+        self.head.map(|span| span.least).or(self.head_seen)
+    }
+
+    pub(super) const fn client(self) -> Option<u64> {
+        self.client
+    }
+
     pub(super) fn told(self) -> Vec<Value> {
         let limit = |party, what, ms| json!({"party": party, "what": what, "s": seconds(ms)});
         let all = |span: Option<Span>| span.into_iter().flat_map(Span::told);

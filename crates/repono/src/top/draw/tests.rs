@@ -16,8 +16,11 @@ fn facts() -> Facts {
     let slow = |path: &str, duration: f64, idle: Option<f64>, hidden: Value| {
         json!({"ended_ms": 1_764_543_012_345_u64, "duration_ms": duration, "side": "client", "instance": "client",
                "method": "HEAD", "path": path, "status": 200, "code": null, "idle_before_ms": idle,
-               "phases_ms": {"connect": 0.05 * duration, "wait": 0.9 * duration}, "connection": "ab", "hidden": hidden})
+               "phases_ms": {"connect": 0.05 * duration, "wait": 0.9 * duration}, "connection": "ab", "attempt": 2, "request": "tx1", "hidden": hidden})
     };
+    let hidden = json!({"ended_ms": 1_764_543_012_000_u64, "duration_ms": 10_000.0, "side": "client", "attempt": 1,
+                        "instance": "client", "path": "/v1/demo/files/a", "status": null, "code": "PathSilent\u{1b}",
+                        "idle_before_ms": 361_000.0, "phases_ms": {"wait": 9_990.0}, "connection": "cd\u{61c}"});
     let series = json!({"count": [5, 0, 7], "failed": [0, 0, 1], "reused": [5, 0, 6],
                         "p50": [1.2, null, 1.5], "p95": [3.0, null, 4.0], "p99": [9.0, null, 10_334.5],
                         "max": [9.0, null, 10_334.5]});
@@ -26,7 +29,7 @@ fn facts() -> Facts {
         head: series.clone(),
         client: Value::Null,
         slowest: json!({"requests": [
-            slow("/v1/demo/files/a", 10_334.5, Some(361_000.0), json!([{}])),
+            slow("/v1/demo/files/a", 10_334.5, Some(361_000.0), json!([hidden])),
             slow("/v1/demo/files/\u{1b}[2J\u{202e}b", 12.0, None, json!([])),
         ]}),
         closes: json!({"closes": [{"side": "balancer", "by": "client", "how": "fin", "count": 12}]}),
@@ -84,7 +87,7 @@ fn nothing_of_strangers_steers_the_terminal() {
     for columns in [80, 120] {
         let told = plain(&view, now, columns, 40);
         assert!(told.chars().all(|it| it == '\n' || !it.is_control()), "{told:?}");
-        assert!(!told.contains(['\u{202e}', '\u{2028}']), "{told:?}");
+        assert!(!told.contains(['\u{202e}', '\u{2028}', '\u{61c}']), "{told:?}");
     }
 }
 
@@ -132,5 +135,67 @@ fn a_bar_has_all_its_columns() {
     assert_eq!(
         [0.214, 8.44, 119.6, 10_334.5, 361_000.0].map(ms),
         ["0.21 ms", "8.4 ms", "120 ms", "10.3 s", "6.0 min"]
+    );
+}
+
+#[test]
+fn a_slow_request_is_chosen_and_shown_whole() {
+    let (mut view, now) = view(facts());
+    let told = plain(&view, now, 100, 40);
+    assert!(!told.contains('▸'), "nothing is chosen: {told}");
+    assert_eq!(view.press(Key::Down), Next::GoOn);
+    assert!(plain(&view, now, 100, 40).lines().any(|line| line.starts_with("▸ 10.3 s")));
+    view.press(Key::Down);
+    view.press(Key::Down);
+    assert!(plain(&view, now, 100, 40).lines().any(|line| line.starts_with("▸ 12 ms")), "the last");
+    view.press(Key::Up);
+    view.press(Key::Enter);
+    let told = plain(&view, now, 100, 40);
+    for part in [
+        "HEAD /v1/demo/files/a",
+        "10.3 s to 22:50:12 UTC",
+        "200, attempt 2",
+        "client, client",
+        "connect   517 ms",
+        "ab, reused, idle 6.0 min before",
+        "tx1",
+        "hidden attempt 1 of 1",
+        "no reply, PathSilent\\u{1b}, attempt 1",
+        "cd\\u{61c}, reused",
+        "wait      10.0 s",
+    ] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    // It stays what it is when others come, and the arrows go on from its place.
+    view.take(Told::Facts(Box::default()), now);
+    assert!(plain(&view, now, 100, 40).contains("hidden attempt 1 of 1"));
+    view.take(Told::Facts(Box::new(facts())), now);
+    view.press(Key::Down);
+    assert!(plain(&view, now, 100, 40).contains("12 ms to"));
+    assert_eq!(view.press(Key::Character('q')), Next::GoOn, "back");
+    assert!(plain(&view, now, 100, 40).contains("▸ 12 ms"));
+    view.press(Key::Escape);
+    assert!(!plain(&view, now, 100, 40).contains('▸'));
+    // Where there is none, none is shown.
+    view.take(Told::Facts(Box::default()), now);
+    view.press(Key::Down);
+    view.press(Key::Enter);
+    assert!(!plain(&view, now, 100, 40).contains("slow request "), "nothing to show");
+    for (columns, lines) in [(1, 1), (20, 5)] {
+        plain(&view, now, columns, lines);
+    }
+}
+
+#[test]
+fn a_head_that_tells_nothing_shows_who_waits() {
+    let told = |head: Value| {
+        let (view, now) = view(Facts { heads: json!({"heads": [head]}), ..Facts::default() });
+        plain(&view, now, 120, 40)
+    };
+    let silent =
+        json!({"name": "head-1", "state": "suspect", "in_flight": null, "waiting": 7, "failing": "http"});
+    assert!(told(silent).contains("7 wait, last check failed"));
+    assert!(
+        !told(json!({"name": "head-1", "state": "ready", "in_flight": 7, "waiting": 7})).contains("7 wait")
     );
 }
