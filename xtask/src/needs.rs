@@ -121,7 +121,7 @@ fn python() -> Result<()> {
     if !command(&python, &["-c", "import noida_db, osmem_server"]).succeeds() {
         let pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", LOOK_ALIKES];
         if let Err(error) = command(&python, &pip).go() {
-            eprintln!("without look-alikes of Elasticsearch, their test is skipped: {error}");
+            eprintln!("without look-alikes of Elasticsearch their test is skipped, and `ci` fails: {error}");
         }
     }
     Ok(())
