@@ -34,12 +34,13 @@ const PROGRAMS: [(&str, &str); 24] = [
     ("promtool", "prometheus"),
 ];
 /// A library that a program of a test needs, and the Debian package that brings it.
-const LIBRARIES: [(&str, &str); 5] = [
+const LIBRARIES: [(&str, &str); 6] = [
     ("/usr/lib/mono/4.5/System.dll", "libmono-system4.0-cil"),
     ("/usr/lib/mono/4.5/System.Net.Http.dll", "libmono-system-net-http4.0-cil"),
     ("/usr/share/perl5/LWP/Protocol/https.pm", "liblwp-protocol-https-perl"),
     ("/usr/lib/nginx/modules/ngx_stream_module.so", "libnginx-mod-stream"),
     ("/usr/share/doc/rsyslog-elasticsearch", "rsyslog-elasticsearch"),
+    ("/usr/share/doc/rsyslog-relp", "rsyslog-relp"),
 ];
 /// Python packages, pinned, into an environment of the repository's own. Envoy's program comes
 /// as one; Debian has none.
