@@ -37,11 +37,11 @@ fn main() -> Result<()> {
             checks()?;
             cargo(&["test", "--workspace", "--locked", "--lib", "--bins"])
         }
-        "test" => test(Network::IfPossible),
+        "test" => test(Needs::IfPossible),
         "ci" => {
             checks()?;
             docs()?;
-            test(Network::Required)?;
+            test(Needs::Required)?;
             cargo(&["build", "--release", "--locked"])
         }
         "layers" => layers::check(),
@@ -83,21 +83,24 @@ fn docs() -> Result<()> {
         .go()
 }
 
-/// Whether tests that need a network of their own may be skipped, loudly, where the
-/// machine does not allow one.
+/// Whether tests that need a network of their own, or a program that not every machine
+/// has a package for, may be skipped, loudly, where that cannot be had.
 #[derive(Clone, Copy)]
-enum Network {
+enum Needs {
     IfPossible,
     Required,
 }
 
-fn test(network: Network) -> Result<()> {
+fn test(needs: Needs) -> Result<()> {
     needs::install()?;
-    let wish = match network {
-        Network::IfPossible => "if-possible",
-        Network::Required => "required",
+    let wish = match needs {
+        Needs::IfPossible => "if-possible",
+        Needs::Required => "required",
     };
-    run::command("cargo", &["test", "--workspace", "--locked"]).env("REPONO_TEST_NETWORK", wish).go()?;
+    run::command("cargo", &["test", "--workspace", "--locked"])
+        .env("REPONO_TEST_NETWORK", wish)
+        .env("REPONO_TEST_NEEDS", wish)
+        .go()?;
     // What the program has only where it is asked for.
     cargo(&["test", "--package", "repono-monitor", "--locked", "--features", "otlp", "--lib"])?;
     cargo(&["test", "--package", "repono", "--locked", "--features", "otlp", "--test", "otlp"])

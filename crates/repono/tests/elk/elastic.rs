@@ -14,7 +14,8 @@ use std::time::Duration;
 use repono_testkit::{port, wait};
 use serde_json::{Value, json};
 
-use crate::journals::{Key, key};
+use crate::journals::{Key, Record, key};
+use crate::page::Slots;
 
 /// The values of `event.dataset`.
 pub(crate) const DATASETS: [&str; 5] =
@@ -80,7 +81,7 @@ impl Elastic {
     /// With the templates of `deploy/elk`.
     pub(crate) fn start(kind: Kind, dir: &Path) -> Option<Self> {
         let Some(program) = kind.program() else {
-            crate::skipped(kind.name());
+            crate::missing(kind.name());
             return None;
         };
         let address = port::free().expect("a free port");
@@ -137,12 +138,31 @@ impl Elastic {
         hits.iter().map(|hit| key(&hit["_source"])).collect()
     }
 
-    /// The 99th percentile of requests that this side wrote, in nanoseconds.
-    pub(crate) fn p99(&self, side: &str) -> f64 {
-        let p99 = json!({"percentiles": {"field": "event.duration", "percents": [99]}});
-        let body = json!({"size": 0, "query": {"term": {"repono.side": side}}, "aggs": {"duration": p99}});
+    /// Every request that is there.
+    pub(crate) fn requests(&self) -> Vec<Record> {
+        let body = json!({"size": HITS_MAX, "query": {"term": {"event.dataset": "repono.request"}}});
         let found = self.ok("GET", "/logs-repono.request-default/_search", &body);
-        found["aggregations"]["duration"]["values"]["99.0"].as_f64().expect("a number")
+        let hits = found["hits"]["hits"].as_array().expect("hits");
+        hits.iter().map(|hit| Record::of(&hit["_source"])).collect()
+    }
+
+    /// The 99th percentiles of requests that this side wrote, by time: the aggregation of
+    /// `docs/elk.md`.
+    pub(crate) fn p99s(&self, side: &str, interval: &str) -> Slots {
+        let p99 = json!({"percentiles": {"field": "event.duration", "percents": [50, 95, 99]}});
+        let time = json!({"field": "@timestamp", "fixed_interval": interval});
+        let slots = json!({"slots": {"date_histogram": time, "aggs": {"duration": p99}}});
+        let body = json!({"size": 0, "query": {"term": {"repono.side": side}}, "aggs": slots});
+        let found = self.ok("GET", "/logs-repono.request-default/_search", &body);
+        let slots = found["aggregations"]["slots"]["buckets"].as_array().expect("slots");
+        let filled = slots.iter().filter(|slot| slot["doc_count"] != 0);
+        filled
+            .map(|slot| {
+                let number = |name: &str| slot[name].as_u64().expect("a number");
+                let p99 = slot["duration"]["values"]["99.0"].as_f64().expect("a number");
+                (number("key") / 1000, (number("doc_count"), p99))
+            })
+            .collect()
     }
 
     /// What it answers to a request that must succeed.

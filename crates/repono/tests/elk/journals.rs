@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
 
-use repono_testkit::system::System;
+use repono_testkit::system::{System, send, stop};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -24,7 +24,22 @@ pub(crate) struct Record {
     pub(crate) dataset: String,
     pub(crate) side: String,
     pub(crate) duration_ns: f64,
+    pub(crate) ended_ns: u64,
     pub(crate) key: Key,
+}
+
+impl Record {
+    pub(crate) fn of(line: &Value) -> Self {
+        let duration = &line["event"]["duration"];
+        Self {
+            dataset: line["event"]["dataset"].as_str().expect("a dataset").to_owned(),
+            side: line["repono"]["side"].as_str().unwrap_or_default().to_owned(),
+            duration_ns: duration.as_f64().unwrap_or_default(),
+            ended_ns: line["repono"]["wall_ns"].as_u64().expect("a number")
+                + duration.as_u64().unwrap_or_default(),
+            key: key(line),
+        }
+    }
 }
 
 pub(crate) fn key(record: &Value) -> Key {
@@ -95,21 +110,55 @@ impl Journals {
         }
     }
 
+    /// So many requests that p99 is none of the slowest few.
+    pub(crate) fn crowd(&self) {
+        const OBJECTS: u32 = 100;
+        const READS: u32 = 3;
+        let (objects, journal) = (self.system.path("objects"), self.dir());
+        fs::create_dir_all(&objects).expect("a folder");
+        for object in 0..OBJECTS {
+            fs::write(objects.join(object.to_string()), "small").expect("written");
+        }
+        let (objects, journal) = (objects.display().to_string(), journal.display().to_string());
+        self.system.ok(&["put", "-r", "--journal", &journal, &objects, "demo/files/"]).expect("they are put");
+        for read in 0..READS {
+            let copies = self.system.path(&format!("copies-{read}")).display().to_string();
+            let from = "demo/files/objects";
+            self.system.ok(&["get", "-r", "--journal", &journal, from, &copies]).expect("they are read");
+        }
+    }
+
+    /// Heads are asked nothing more until [`Self::go_on`]: the balancer's checks are
+    /// requests too.
+    pub(crate) fn hold_still(&self) {
+        stop(self.system.pid("balancer")).expect("it stands still");
+    }
+
+    pub(crate) fn go_on(&self) {
+        send(self.system.pid("balancer"), Signal::CONT).expect("it goes on");
+    }
+
+    /// What the monitor answers.
+    pub(crate) fn monitored(&self, path: &str) -> Value {
+        let text = self.system.monitored(path).expect("the monitor answers");
+        serde_json::from_str(&text.expect("200")).expect("JSON")
+    }
+
     /// Ends the system, so that nothing more is written, and reads all of it.
     pub(crate) fn whole(&mut self) -> Vec<Record> {
         self.system.stop(Signal::TERM).expect("it ends");
+        self.records()
+    }
+
+    /// What is written so far.
+    pub(crate) fn records(&self) -> Vec<Record> {
         let mut records = Vec::new();
         for entry in fs::read_dir(self.dir()).expect("a folder") {
             let text = fs::read_to_string(entry.expect("a file").path()).expect("text");
-            for line in text.lines() {
-                let line: Value = serde_json::from_str(line).expect("JSON");
-                records.push(Record {
-                    dataset: line["event"]["dataset"].as_str().expect("a dataset").to_owned(),
-                    side: line["repono"]["side"].as_str().unwrap_or_default().to_owned(),
-                    duration_ns: line["event"]["duration"].as_f64().unwrap_or_default(),
-                    key: key(&line),
-                });
-            }
+            // The last line may not be whole yet.
+            let (whole, _) = text.rsplit_once('\n').unwrap_or_default();
+            let lines = whole.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+            records.extend(lines.map(|line: Value| Record::of(&line)));
         }
         records
     }

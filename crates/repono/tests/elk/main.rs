@@ -11,6 +11,7 @@
 //! | [`shipper`] | rsyslog, with `deploy/elk/rsyslog.conf` |
 //! | [`door`] | the way to Elasticsearch: open, shut, or answering 429 |
 //! | [`elastic`] | the look-alikes |
+//! | [`page`] | response times there and on the monitor's page |
 //! | [`kibana`] | the saved objects for Kibana, checked by their structure |
 
 #![expect(
@@ -24,10 +25,16 @@ mod door;
 mod elastic;
 mod journals;
 mod kibana;
+mod page;
 mod shipper;
 
 use std::collections::BTreeMap;
+use std::env;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use crate::door::{Door, State};
 use crate::elastic::{Elastic, Kind};
@@ -51,6 +58,13 @@ impl Lane {
     }
 }
 
+/// For how many seconds the shippers stay away, for those who want to see it at length.
+const AWAY: &str = "REPONO_TEST_AWAY_S";
+/// While they stay away there is some load from time to time.
+const LOAD_EVERY: Duration = Duration::from_secs(20);
+/// How often the journals are rotated meanwhile; they keep eight files.
+const ROTATIONS: u32 = 3;
+
 #[test]
 fn every_record_arrives_once_whatever_is_away_meanwhile() {
     let mut journals = Journals::start();
@@ -58,11 +72,20 @@ fn every_record_arrives_once_whatever_is_away_meanwhile() {
     if lanes.is_empty() {
         return;
     }
+    let away = env::var(AWAY).map_or(Duration::ZERO, |text| {
+        Duration::from_secs(text.parse().unwrap_or_else(|error| panic!("{AWAY}={text}: {error}")))
+    });
     journals.load();
 
-    shipper_away(&journals, &mut lanes);
+    shippers_away(&journals, &mut lanes, [Signal::TERM, Signal::KILL], away);
+    shippers_away(&journals, &mut lanes, [Signal::KILL, Signal::TERM], Duration::ZERO);
     elastic_away(&journals, &mut lanes);
     elastic_busy(&journals, &mut lanes);
+
+    journals.crowd();
+    journals.hold_still();
+    page::same_p99(&journals, &lanes);
+    journals.go_on();
 
     let records = journals.whole();
     for lane in &lanes {
@@ -82,20 +105,38 @@ fn every_record_arrives_once_whatever_is_away_meanwhile() {
         assert_eq!(lane.shipper.dead_letters(), Vec::<serde_json::Value>::new(), "{name}");
         assert!(!lane.shipper.has_refused_requests(), "{name}");
     }
-    percentiles(&lanes, &records);
     planted(&journals, &lanes, records.len());
 }
 
-/// Killed, and while it is away the journals are rotated: what it had not yet read is in
-/// files of other names then.
-fn shipper_away(journals: &Journals, lanes: &mut [Lane]) {
-    for lane in &mut *lanes {
-        lane.shipper.kill();
+/// Ended by these signals, and while they are away the journals are rotated more than once:
+/// what they had not yet read is in files of other names then.
+fn shippers_away(journals: &Journals, lanes: &mut [Lane], by: [Signal; 2], stay: Duration) {
+    for (lane, signal) in lanes.iter_mut().zip(by) {
+        lane.shipper.stop(signal);
+    }
+    let places: Vec<_> = lanes.iter().map(|lane| lane.shipper.places()).collect();
+    for (lane, places) in lanes.iter().zip(&places) {
+        let name = lane.elastic.kind.name();
+        assert!(places.values().any(|place| place["curr_offs"].as_u64() > Some(0)), "{name}: {places:?}");
+    }
+    let (begun, before) = (Instant::now(), journals.records().len());
+    for rotation in 1..=ROTATIONS {
+        journals.load();
+        journals.rotate();
+        let until = stay / ROTATIONS * rotation;
+        while let Some(rest) = until.checked_sub(begun.elapsed()).filter(|rest| !rest.is_zero()) {
+            thread::sleep(rest.min(LOAD_EVERY));
+            journals.load();
+        }
     }
     journals.load();
-    journals.rotate();
-    journals.load();
-    for lane in lanes {
+    println!(
+        "shippers away for {:?}: {} records, {ROTATIONS} rotations",
+        begun.elapsed(),
+        journals.records().len() - before
+    );
+    for (lane, places) in lanes.iter_mut().zip(places) {
+        assert_eq!(lane.shipper.places(), places, "{}: it is still running", lane.elastic.kind.name());
         lane.shipper.restart();
     }
 }
@@ -110,7 +151,7 @@ fn elastic_away(journals: &Journals, lanes: &mut [Lane]) {
     let last = journals.load();
     for lane in lanes {
         lane.shipper.wait_until_queued(&last);
-        lane.shipper.kill();
+        lane.shipper.stop(Signal::KILL);
         lane.shipper.restart();
         lane.door.set(State::Open);
     }
@@ -125,31 +166,6 @@ fn elastic_busy(journals: &Journals, lanes: &mut [Lane]) {
     for lane in lanes {
         lane.door.wait_until_refused();
         lane.door.set(State::Open);
-    }
-}
-
-/// p99 by side there is p99 by side of the lines themselves.
-///
-/// A t-digest of so few values errs by less than its neighbours at half a percent.
-fn percentiles(lanes: &[Lane], records: &[journals::Record]) {
-    let requests = records.iter().filter(|record| record.dataset == "repono.request");
-    let mut sides: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for record in requests {
-        sides.entry(&record.side).or_default().push(record.duration_ns);
-    }
-    // noida-db has no percentiles.
-    for lane in lanes.iter().filter(|lane| lane.elastic.kind == Kind::Osmem) {
-        for (side, durations) in &mut sides {
-            durations.sort_by(f64::total_cmp);
-            let at = |quantile: f64| {
-                let rank = (quantile * durations.len() as f64) as usize;
-                durations[rank.min(durations.len() - 1)]
-            };
-            let there = lane.elastic.p99(side);
-            let (low, high) = (at(0.985 - 1.0 / durations.len() as f64), at(0.995));
-            println!("{side}: p99 {there} of {}, by the lines {low} to {high}", durations.len());
-            assert!((low..=high).contains(&there), "{side}: {there} is not within {low} and {high}");
-        }
     }
 }
 
@@ -172,6 +188,6 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn skipped(what: &str) {
-    eprintln!("skipped: {what} is not here; `cargo xtask needs` installs it");
+fn missing(what: &str) {
+    repono_testkit::needs::missing("every_record_arrives_once_whatever_is_away_meanwhile", what);
 }

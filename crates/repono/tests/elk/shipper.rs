@@ -1,58 +1,59 @@
 //! Debian's rsyslog with our configuration, paths and port substituted.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use repono_testkit::rsyslog::Rsyslog;
 use repono_testkit::wait;
+use rustix::process::Signal;
 use serde_json::Value;
 
-const PROGRAM: &str = "/usr/sbin/rsyslogd";
 /// Its module for Elasticsearch is a package of its own.
-const MODULE: &str = "/usr/share/doc/rsyslog-elasticsearch";
+const PACKAGE: &str = "rsyslog-elasticsearch";
 /// Polling, queues and tries again within, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A shipper, ended when dropped.
 pub(crate) struct Shipper {
-    config: PathBuf,
     spool: PathBuf,
-    child: Child,
+    rsyslog: Rsyslog,
 }
 
 impl Shipper {
     pub(crate) fn start(dir: &Path, journals: &Path, elastic: SocketAddr) -> Option<Self> {
-        if !Path::new(PROGRAM).exists() || !Path::new(MODULE).exists() {
-            crate::skipped("rsyslog with rsyslog-elasticsearch");
+        if !Rsyslog::is_here(PACKAGE) {
+            crate::missing("rsyslog with rsyslog-elasticsearch");
             return None;
         }
         let spool = dir.join("spool");
         fs::create_dir_all(&spool).expect("a folder");
-        let mut text =
-            fs::read_to_string(crate::root().join("deploy/elk/rsyslog.conf")).expect("a configuration");
-        for (from, to) in [
+        let changes = [
             ("/var/spool/repono-elk", spool.display().to_string()),
             ("/var/log/repono*/", format!("{}*/", journals.display())),
             ("serverport=\"9200\"", format!("serverport=\"{}\"", elastic.port())),
-        ] {
-            assert!(text.contains(from), "{from:?} stands no longer in the configuration");
-            text = text.replace(from, &to);
-        }
-        let config = dir.join("rsyslog.conf");
-        fs::write(&config, text).expect("written");
-        let child = run(&config);
-        Some(Self { config, spool, child })
+        ];
+        let (from, to) = (crate::root().join("deploy/elk/rsyslog.conf"), dir.join("rsyslog.conf"));
+        let rsyslog = Rsyslog::start(&from, &to, &changes).expect("it starts");
+        Some(Self { spool, rsyslog })
     }
 
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("it ended");
+    pub(crate) fn stop(&mut self, signal: Signal) {
+        self.rsyslog.stop(signal).expect("it ends");
     }
 
     pub(crate) fn restart(&mut self) {
-        self.child = run(&self.config);
+        self.rsyslog.restart().expect("it starts");
+    }
+
+    /// How far it has read each file, by the names of the files in which it keeps that.
+    pub(crate) fn places(&self) -> BTreeMap<String, Value> {
+        let files = fs::read_dir(&self.spool).expect("a folder").map(|file| file.expect("a file"));
+        let named = files.map(|file| (file.file_name().to_string_lossy().into_owned(), file.path()));
+        let states = named.filter(|(name, _)| name.starts_with("imfile-state:"));
+        states.map(|(name, path)| (name, serde_json::from_slice(&read(&path)).expect("JSON"))).collect()
     }
 
     /// Waits until a record that holds this text is in the queue on disk.
@@ -84,27 +85,6 @@ impl Shipper {
     pub(crate) fn has_refused_requests(&self) -> bool {
         ["refused-requests.jsonl", "failed.jsonl"].iter().any(|name| self.spool.join(name).exists())
     }
-}
-
-impl Drop for Shipper {
-    fn drop(&mut self) {
-        // It may have been killed already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn run(config: &Path) -> Child {
-    Command::new(PROGRAM)
-        .arg("-n")
-        .arg("-f")
-        .arg(config)
-        // A killed one leaves its file behind, with the number of a process that may be
-        // another's by now.
-        .args(["-i", "NONE"])
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("it starts")
 }
 
 /// Nothing, where the file is not yet, or no longer, there.
