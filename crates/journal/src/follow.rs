@@ -25,30 +25,32 @@ use place::Place;
 
 pub use place::Position;
 
-/// How often to ask: sooner than a reader notices, seldom enough to cost nothing.
-pub const POLL_EVERY: Duration = Duration::from_millis(200);
+/// How often to ask: sooner than a reader notices, seldom enough to cost nothing. What has
+/// come is read in a few milliseconds then, for which heads on the same cores wait.
+pub const POLL_EVERY: Duration = Duration::from_millis(100);
 
 /// Files that are kept track of: 64 heads with 8 each, and as many again.
 const FILES_MAX: usize = 1024;
 /// For how many looks a file that is not listed is remembered: it may be between two
 /// names. 5 s at [`POLL_EVERY`].
-const UNLISTED_MAX: u32 = 25;
+const UNLISTED_MAX: u32 = 50;
 
 /// What one turn takes at most.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     /// In all: what a batch holds in memory.
     turn_bytes_max: usize,
-    /// Of one journal, so that a busy one does not keep others waiting: at 10,000
-    /// requests/s, 1.2 KiB each, a journal grows by 2.4 MiB between two looks, and a
-    /// turn that found more is followed by the next at once.
+    /// Of one journal, so that a busy one does not keep others waiting, and that its lines
+    /// fit into a core's cache beside what others have there. At 10,000 requests/s, 1.2 KiB
+    /// each, a journal grows by 1.2 MiB between two looks; a turn that found more is followed
+    /// by the next at once.
     journal_bytes_max: usize,
     /// A longer line is none of ours, whose bound is 8 KiB, and is passed over.
     line_bytes_max: usize,
 }
 
 const LIMITS: Limits =
-    Limits { turn_bytes_max: 4 << 20, journal_bytes_max: 1 << 20, line_bytes_max: 64 << 10 };
+    Limits { turn_bytes_max: 1 << 20, journal_bytes_max: 256 << 10, line_bytes_max: 64 << 10 };
 
 /// Where to begin in the files that are there at the first look. Files that come later
 /// are read from their beginning.
@@ -66,7 +68,7 @@ pub enum Start {
 /// Follows every `*.jsonl` of some folders, and what they were rotated to.
 ///
 /// *Cost*: a look or two at each folder and each file in it for each turn, some 4 µs a file;
-/// memory for a turn's lines, some 5 MiB at most, and 200 bytes a file.
+/// memory for a turn's lines, below 2 MiB, and 200 bytes a file.
 #[derive(Debug)]
 pub struct Follower {
     folders: Vec<Folder>,
