@@ -30,7 +30,7 @@ const KEEP_EVERY: Duration = Duration::from_secs(60);
 const NICENESS: i32 = 10;
 
 /// The board, as the collector and the routes share it. It is held for one batch, some
-/// 15 ms, or for a copy that an answer is worked out of, 2 ms.
+/// 2 ms, or for a copy that an answer is worked out of, 2 ms.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SharedBoard(Arc<Mutex<Board>>);
 
