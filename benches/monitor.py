@@ -4,9 +4,10 @@
 Two heads of one store take turns on the same machine: head-1 of `repono up`, whose journal the monitor follows while
 `/metrics` is scraped once a second ("on"); the same with the monitor stopped by SIGSTOP ("journal"); and a head with
 `journal_requests = "none"`, while the monitor is stopped ("off"). Each round gives ratios of requests per second;
-client, heads and monitor share the cores, as they would on one machine. Which of them begins alternates.
+client, heads and monitor share the cores, as they would on one machine. Which of them begins alternates. Single rounds
+lie far apart where a machine has other work, so there are many short ones.
 
-usage: benches/monitor.py [--rounds 7] [--seconds 5] [--connections 16] [--size 1024] [--goal 0.95]
+usage: benches/monitor.py [--rounds 31] [--seconds 2] [--connections 16] [--size 1024] [--goal 0.95]
 needs: wrk.
 """
 import argparse
@@ -105,8 +106,8 @@ def lost(ready):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=31)
+    parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--goal", type=float, default=0.95)

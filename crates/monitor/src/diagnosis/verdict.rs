@@ -149,7 +149,8 @@ fn counted(count: u64) -> String {
 fn of_heads(heads: &Heads<'_>) -> Option<(Level, String)> {
     let heads = match heads {
         Heads::Unknown => {
-            let sentence = "The balancer does not answer the monitor: nothing is known of the heads.";
+            let sentence =
+                "The balancer has not answered the monitor of late: nothing is known of the heads.";
             return Some((Level::Unknown, sentence.to_owned()));
         }
         Heads::Known([]) => return Some((Level::Unknown, "The balancer knows of no heads.".to_owned())),

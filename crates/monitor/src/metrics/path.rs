@@ -46,7 +46,7 @@ pub(crate) fn timeouts(parties: impl IntoIterator<Item = (&'static str, u64)>) -
     let sample = |(party, ms)| Sample::number(vec![label("party", party)], seconds(ms));
     Family::gauge(
         "repono_idle_timeout_seconds",
-        "After how long a party closes idle connections: as configured (balancer), or as its records show.",
+        "After how long a party closes idle connections: as the balancer and heads say, or as records show.",
         parties.into_iter().map(sample),
     )
 }
